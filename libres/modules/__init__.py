@@ -1,0 +1,1 @@
+"""Small public modules without a database: errors, events, rasterizer, utils."""

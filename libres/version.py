@@ -1,0 +1,3 @@
+"""Says which release this is."""
+
+__version__ = "2.0.0.dev0"
