@@ -89,6 +89,12 @@ class Misuse(AssertionError, ValueError):
     """
 
 
+def insist(condition: object, message: str) -> None:
+    """Refuse a call that can only be a mistake. Raises Misuse with *message*."""
+    if not condition:
+        raise Misuse(message)
+
+
 class ModifiedReadOnlySession(LibresError):
     """A read-only session was used for writing: use a writable one."""
 

@@ -1,0 +1,12 @@
+"""The list of commands; one file each, and a new one needs nothing but a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from libres.cli.commands.demo import demo
+
+if TYPE_CHECKING:
+    import click
+
+COMMANDS: tuple[click.Command, ...] = (demo,)

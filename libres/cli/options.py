@@ -1,0 +1,39 @@
+"""Options that several commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
+
+import click
+
+
+def zone_named(
+    _context: click.Context, _option: click.Parameter, name: str
+) -> ZoneInfo:
+    """Return the zone of this name.
+
+    Raises BadParameter, with the name that comes closest, if there is none.
+    """
+    if name not in (known := available_timezones()):
+        close = get_close_matches(name, known, n=1) or ["Europe/Zurich"]
+        message = f"{name!r} is not a timezone: try {close[0]}."
+        raise click.BadParameter(message)
+    return ZoneInfo(name)
+
+
+dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="A PostgreSQL server, as in postgresql://user:password@host/database; "
+    "by default a private one is started (needs the extra 'embedded').",
+)
+
+timezone_option = click.option(
+    "--timezone",
+    callback=zone_named,
+    default="Europe/Berlin",
+    show_default=True,
+    metavar="ZONE",
+    help="The timezone of the resources.",
+)

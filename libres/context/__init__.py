@@ -1,0 +1,1 @@
+"""Who the library works for: contexts, their services and settings, transactions."""

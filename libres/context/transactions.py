@@ -1,0 +1,364 @@
+"""Runs a function in one transaction and again on a conflict; classifies errors."""
+
+from __future__ import annotations
+
+import random as randomness
+import time
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
+
+from sqlalchemy import text
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.orm import SessionTransactionOrigin, scoped_session
+
+from libres.modules.errors import TooManyConflicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
+
+__all__ = ("ATTEMPTS", "Verdict", "classify", "run")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Verdict: TypeAlias = Literal["retryable", "ambiguous", "no"]
+"""``retryable``: nothing was written, so do it again. ``ambiguous``: the connection was
+lost during the COMMIT, so it may have been written: look before doing it again.
+``no``: the same would happen again."""
+
+ATTEMPTS: Final = 10
+"""How often a transaction is tried by default."""
+
+# The library writes sorted by these keys, so a duplicate means that another transaction
+# was faster. Named here, not beside the models, because the models come above.
+SLOT_KEY: Final = "reserved_slots_pkey"
+ALLOCATION_KEY: Final = "resource_start_ix"
+
+TAKEN_MEANWHILE: Final = frozenset({SLOT_KEY, ALLOCATION_KEY})
+
+CONFLICTS: Final = frozenset(
+    {
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+    }
+)
+UNIQUE_VIOLATION: Final = "23505"
+SHUTDOWNS: Final = frozenset(
+    {
+        "57P01",  # admin_shutdown
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now
+    }
+)
+CONNECTION_EXCEPTIONS: Final = "08"
+INTERNAL_ERROR: Final = "XX000"
+
+# PEP 249 gives these names to both drivers, so neither has to be imported.
+DISCONNECTS: Final = frozenset({"OperationalError", "InterfaceError"})
+
+CITUS_COMMIT: Final = "could not commit transaction"
+
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 1.0
+"""Seconds; the upper bounds of the first pause and of all of them."""
+
+
+def classify(error: BaseException, *, committing: bool = False) -> Verdict:
+    """Decide whether the transaction that raised *error* may be run again.
+
+    Takes errors of SQLAlchemy, psycopg2 and psycopg 3. *committing* says that it was
+    raised by the COMMIT itself.
+    """
+    code = _sqlstate(_driver_error(error))
+    if code in CONFLICTS or _is_taken_meanwhile(error, code):
+        return "retryable"
+    if _is_connection_lost(error, code):
+        return "ambiguous" if committing else "retryable"
+    if committing and code == INTERNAL_ERROR and CITUS_COMMIT in str(error):
+        return "ambiguous"
+    return "no"
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    original = getattr(error, "orig", None)
+    return original if isinstance(original, BaseException) else error
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+    return code if isinstance(code, str) else None
+
+
+def _is_taken_meanwhile(error: BaseException, code: str | None) -> bool:
+    diagnosis = getattr(_driver_error(error), "diag", None)
+    constraint = getattr(diagnosis, "constraint_name", None)
+    return code == UNIQUE_VIOLATION and constraint in TAKEN_MEANWHILE
+
+
+def _is_connection_lost(error: BaseException, code: str | None) -> bool:
+    if getattr(error, "connection_invalidated", False):
+        return True
+    if code is None:
+        names = {cls.__name__ for cls in type(_driver_error(error)).__mro__}
+        return not names.isdisjoint(DISCONNECTS)
+    return code in SHUTDOWNS or code.startswith(CONNECTION_EXCEPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long to try, in seconds, and what to measure and wait with."""
+
+    attempts: int
+    deadline: float | None
+    sleep: Callable[[float], object]
+    random: Callable[[], float]
+    clock: Callable[[], float]
+
+    def pause(self, attempt: int) -> float:
+        """Draw the pause after the given attempt, counted from 1.
+
+        Full jitter: those who met in a conflict come back at different times.
+        """
+        bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 30))
+        return self.random() * bound
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed and was rolled back; *error* may go away by retrying."""
+
+    error: Exception
+
+
+def run(
+    session_getter: Callable[[], Session | scoped_session[Session]],
+    fn: Callable[[], T],
+    *,
+    attempts: int = ATTEMPTS,
+    deadline: float | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    random: Callable[[], float] = randomness.random,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Run *fn* in one transaction of the session, commit, and return its result.
+
+    After a retryable error it is rolled back and the whole of *fn* is run again in a
+    fresh snapshot, after a random pause whose bound doubles. A transaction that the
+    session is in already is joined, neither committed nor retried, if it belongs to
+    an outer call, to a savepoint or to ``session.begin()``. Uncommitted work from
+    before the call is committed along; it could not be repeated, so then there is
+    only one attempt.
+
+    Raises TooManyConflicts if the last attempt failed or no other one fits into
+    *deadline* seconds, its cause the last conflict. Any other error of *fn* and of the
+    commit rolls back and propagates, an ambiguous one too. Raises TypeError and
+    ValueError if the arguments make no sense.
+    """
+    _check_callable(fn)
+    check_limits(attempts, deadline)
+    session = plain_session(session_getter())
+    if _belongs_to_another(session):
+        return fn()
+    return _retry(session, fn, Patience(attempts, deadline, sleep, random, clock))
+
+
+class Decorator(Protocol):
+    """Makes a function run in a transaction of its own on each call."""
+
+    def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]: ...
+
+
+def decorator(run: Callable[[Callable[[], Any]], Any]) -> Decorator:
+    """Make the decorator whose functions are called through *run*."""
+
+    def decorate(fn: Callable[P, T], /) -> Callable[P, T]:
+        _check_callable(fn)
+
+        @wraps(fn)
+        def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
+            result: T = run(partial(fn, *args, **kwargs))
+            return result
+
+        return in_transaction
+
+    return decorate
+
+
+def check_limits(attempts: object, deadline: object) -> None:
+    """Raise TypeError or ValueError unless both limits make sense.
+
+    *attempts* is a whole number of at least 1, *deadline* None or a number of seconds
+    that is not negative.
+    """
+    _check_attempts(attempts)
+    if deadline is not None:
+        _check_deadline(deadline)
+
+
+def _check_attempts(attempts: object) -> None:
+    if not isinstance(attempts, int) or isinstance(attempts, bool):
+        message = f"attempts must be a whole number, not {attempts!r}."
+        raise TypeError(message)
+    if attempts < 1:
+        message = f"attempts must be at least 1, not {attempts!r}."
+        raise ValueError(message)
+
+
+def _check_deadline(deadline: object) -> None:
+    if not isinstance(deadline, (int, float)) or isinstance(deadline, bool):
+        message = f"deadline must be a number of seconds or None, not {deadline!r}."
+        raise TypeError(message)
+    # Turned around, so that NaN is refused as well.
+    if not deadline >= 0:
+        message = f"deadline must not be negative, but is {deadline!r} seconds."
+        raise ValueError(message)
+
+
+def _check_callable(fn: object) -> None:
+    if not callable(fn):
+        message = (
+            f"transaction() runs a function, but got {fn!r}: pass the function itself, "
+            f"or use @transaction() with parentheses."
+        )
+        raise TypeError(message)
+
+
+def plain_session(session: Session | scoped_session[Session]) -> Session:
+    """Return the session itself, if a host hands out the proxy of its threads."""
+    return session() if isinstance(session, scoped_session) else session
+
+
+_RUNNING: Final = "libres.transaction"
+
+
+def _belongs_to_another(session: Session) -> bool:
+    transaction = session.get_transaction()
+    explicit = SessionTransactionOrigin.BEGIN
+    return (
+        _RUNNING in session.info
+        or session.in_nested_transaction()
+        or (transaction is not None and transaction.origin is explicit)
+    )
+
+
+def _retry(session: Session, fn: Callable[[], T], patience: Patience) -> T:
+    began = patience.clock()
+    repeatable = not _held_earlier_work(session)
+    attempt = 1
+    while isinstance(outcome := _attempt(session, fn), Failure):
+        if not repeatable:
+            raise outcome.error
+        _wait(outcome, attempt, began, patience)
+        attempt += 1
+    return outcome
+
+
+def _wait(failure: Failure, attempt: int, began: float, patience: Patience) -> None:
+    elapsed = patience.clock() - began
+    pause = patience.pause(attempt)
+    late = patience.deadline is not None and elapsed + pause >= patience.deadline
+    if attempt >= patience.attempts or late:
+        raise TooManyConflicts(attempt, elapsed) from failure.error
+    patience.sleep(pause)
+
+
+def _attempt(session: Session, fn: Callable[[], T]) -> T | Failure:
+    try:
+        result = _work(session, fn)
+    except BaseException as error:
+        return _rolled_back(session, error, classify(error))
+    return _commit(session) or result
+
+
+def _commit(session: Session) -> Failure | None:
+    transaction = session.get_transaction()
+    try:
+        session.commit()
+    except BaseException as error:
+        # A hook of the host may fail after the COMMIT: then nothing may run again.
+        if transaction is not None and session.get_transaction() is not transaction:
+            raise
+        return _rolled_back(session, error, classify(error, committing=True))
+    return None
+
+
+def _work(session: Session, fn: Callable[[], T]) -> T:
+    # The flush belongs here: what it raises was not raised by the COMMIT.
+    session.info[_RUNNING] = True
+    try:
+        result = fn()
+        session.flush()
+        _assert_not_aborted(session)
+    finally:
+        del session.info[_RUNNING]
+    return result
+
+
+def _rolled_back(session: Session, error: BaseException, verdict: Verdict) -> Failure:
+    session.rollback()
+    if verdict == "retryable" and isinstance(error, Exception):
+        return Failure(error)
+    raise error
+
+
+def _held_earlier_work(session: Session) -> bool:
+    try:
+        return _has_changes(session) or _has_written(session)
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def _has_changes(session: Session) -> bool:
+    return bool(session.new or session.dirty or session.deleted)
+
+
+def _has_written(session: Session) -> bool:
+    if not session.in_transaction():
+        return False
+    connection = _connection(session)
+    # Whoever cannot be asked may have written.
+    return connection is None or (
+        connection.execute(_HAS_WRITTEN).scalar_one() is not None
+    )
+
+
+def _connection(session: Session) -> Connection | None:
+    """Return the connection of the session, if it has one for everything."""
+    try:
+        return session.connection()
+    except UnboundExecutionError:
+        return None
+
+
+# PostgreSQL numbers a transaction at its first write.
+_HAS_WRITTEN: Final = text("SELECT pg_current_xact_id_if_assigned()::text")
+
+
+def _assert_not_aborted(session: Session) -> None:
+    """Raise what PostgreSQL says about a transaction that an error has aborted.
+
+    A function that swallows such an error would end in a COMMIT which the server
+    turns into a ROLLBACK without saying so.
+    """
+    connection = _connection(session) if session.in_transaction() else None
+    if connection is not None:
+        driver: Any = connection.connection.driver_connection
+        if driver.info.transaction_status == _IN_ERROR:
+            connection.execute(text("SELECT 1"))
+
+
+_IN_ERROR: Final = 3  # PQTRANS_INERROR, the same number in both drivers

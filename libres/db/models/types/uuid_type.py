@@ -1,0 +1,44 @@
+"""UUIDs that compare equal to their text, with or without dashes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+class SoftUUID(uuid.UUID):
+    """A UUID that equals any UUID of the same number and its text in hex.
+
+    Its hash is that of the plain UUID, so both find each other in a dict.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.hex == other.strip().replace("-", "")
+        if isinstance(other, uuid.UUID):
+            return self.int == other.int
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.int)
+
+
+class UUID(TypeDecorator[uuid.UUID]):
+    """PostgreSQL's ``uuid``: binds whatever prints as one, returns SoftUUID."""
+
+    impl = postgresql.UUID(as_uuid=False)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> SoftUUID | None:
+        return None if value is None else SoftUUID(str(value))

@@ -1,0 +1,290 @@
+"""Tells how much is left: in percent, by day, and as partitions to draw."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date as Date
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import and_
+
+from libres.db import criteria, loading
+from libres.db.loading import Record
+from libres.db.models import Allocation
+from libres.db.scope import exposes_everything
+from libres.domain.availability import (
+    Partitions,
+    Taken,
+    Timeline,
+    average,
+    timeline,
+)
+from libres.domain.days import DISTANT_FUTURE, DISTANT_PAST, shifts
+from libres.domain.places import Master
+from libres.domain.spans import Span
+from libres.modules.rasterizer import MIN_RASTER, iterate_span
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from libres.context.core import ContextServicesMixin
+    from libres.db.scope import Scope
+
+Shown: TypeAlias = tuple[Allocation, float, Partitions]
+"""A master, what is left of it in percent, and its partitions."""
+
+
+def of_scope(scope: Scope, start: datetime | None, end: datetime | None) -> float:
+    """Return how much of a scheduler's allocations is left. None: for all time."""
+    first = scope.utc(start) if start else DISTANT_PAST
+    last = scope.utc(end) if end else DISTANT_FUTURE
+    if not scope.blocking_resources:
+        return of_range(scope.services, first, last, [scope.resource])
+    return _of_blocked(scope, first, last)
+
+
+def shown_in_scope(
+    scope: Scope, start: datetime, end: datetime, *, normalize_dst: bool
+) -> Iterator[Shown]:
+    """Yield the masters of a scheduler with what is left of them, by start."""
+    dates = scope.utc(start), scope.utc(end)
+    if not scope.blocking_resources:
+        return shown_alone(
+            scope.services, *dates, scope.resource, normalize_dst=normalize_dst
+        )
+    return shown_in_range(
+        scope.services,
+        *dates,
+        scope.resource,
+        scope.blocking_resources,
+        normalize_dst=normalize_dst,
+    )
+
+
+def _of_blocked(scope: Scope, start: datetime, end: datetime) -> float:
+    """Weigh the availability of each exposed master with its quota."""
+    within = criteria.managed_within(scope.visible_resources, start, end)
+    places = loading.places(scope.session, within)
+    masters = [
+        place.master
+        for place in places
+        if place.mirror_of == scope.resource and place.resource == place.mirror_of
+    ]
+    if not exposes_everything(scope.services):
+        exposed = {each.id for each in _exposed(scope.services, within)}
+        masters = [master for master in masters if master.id in exposed]
+    reaching = _Reaching(taken for place in places for taken in place.taken)
+    percents = [
+        laid_out(
+            master,
+            reaching.within(master.span),
+            quota=master.quota,
+            normalize_dst=False,
+        ).availability
+        * master.quota
+        for master in masters
+    ]
+    quota = sum(master.quota for master in masters)
+    return average(percents, records=quota, quota=quota)
+
+
+def of_records(records: Sequence[Record]) -> float:
+    """Return the availability of all places of these records together."""
+    quota = sum(record.quota for record in records if record.is_master)
+    percents = (record.availability for record in records)
+    return average(percents, records=len(records), quota=quota)
+
+
+def of_range(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resources: Collection[UUID],
+) -> float:
+    """Return the availability of what is exposed in a range."""
+    return of_records(_exposed_records(services, start, end, resources))
+
+
+def by_day(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resources: Collection[UUID],
+) -> dict[Date, tuple[float, set[UUID]]]:
+    """Return availability and resources per day of UTC; days without are missing."""
+    days: defaultdict[Date, list[Record]] = defaultdict(list)
+    for record in _exposed_records(services, start, end, resources):
+        days[record.span.start.date()].append(record)
+    return {
+        day: (of_records(records), {record.mirror_of for record in records})
+        for day, records in days.items()
+    }
+
+
+def _exposed_records(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resources: Collection[UUID],
+) -> list[Record]:
+    within = criteria.managed_within(resources, start, end)
+    records = loading.records(services.session, within)
+    if exposes_everything(services):
+        return records
+    exposed = {each.id for each in _exposed(services, within)}
+    return [record for record in records if record.id in exposed]
+
+
+def _exposed(
+    services: ContextServicesMixin, criterion: ColumnElement[bool]
+) -> list[Allocation]:
+    query = services.session.query(Allocation).filter(criterion)
+    query = query.options(loading.WITHOUT_SLOTS).order_by(Allocation._start)
+    is_exposed = services.is_allocation_exposed
+    return [each for each in query if is_exposed(each)]
+
+
+def shown_alone(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resource: UUID,
+    *,
+    normalize_dst: bool,
+) -> Iterator[Shown]:
+    """Yield the masters of a range as they are by themselves, by start."""
+    within = criteria.managed_within([resource], start, end)
+    masters = _masters(services, within)
+    places: defaultdict[datetime, list[Record]] = defaultdict(list)
+    for record in loading.records(services.session, within, with_taken=True):
+        places[record.span.start].append(record)
+    for allocation in masters:
+        master = loading.master_of(allocation)
+        yield _alone(
+            allocation, master, places[master.span.start], normalize_dst=normalize_dst
+        )
+
+
+def _masters(
+    services: ContextServicesMixin, within: ColumnElement[bool]
+) -> list[Allocation]:
+    query = services.session.query(Allocation).filter(
+        and_(within, criteria.is_master())
+    )
+    return query.options(loading.WITHOUT_SLOTS).order_by(Allocation._start).all()
+
+
+def _alone(
+    allocation: Allocation,
+    master: Master,
+    records: Sequence[Record],
+    *,
+    normalize_dst: bool,
+) -> Shown:
+    own = next(record for record in records if record.is_master)
+    line = laid_out(master, own.taken, quota=1, normalize_dst=normalize_dst)
+    if master.partly_available and master.quota == 1:
+        return allocation, line.availability, line.partitions
+    return allocation, of_records(records), line.partitions
+
+
+def laid_out(
+    master: Master, taken: Sequence[Taken], *, quota: int, normalize_dst: bool
+) -> Timeline:
+    """Lay out what is left of a master."""
+    normalized = normalize_dst and master.partly_available
+    return timeline(
+        master.span,
+        master.raster,
+        taken,
+        quota=quota,
+        partly=master.partly_available,
+        shifts=shifts(master.span, master.timezone) if normalized else (),
+    )
+
+
+def shown_blocked(
+    services: ContextServicesMixin,
+    allocations: Iterable[Allocation],
+    resource: UUID,
+    blocking: Collection[UUID],
+    *,
+    normalize_dst: bool,
+) -> Iterator[Shown]:
+    """Yield allocations as they are under what the blocking resources hold."""
+    masters = [(each, loading.master_of(each)) for each in allocations]
+    if not masters:
+        return
+    start = min(master.span.start for _, master in masters)
+    end = max(master.span.stored[1] for _, master in masters)
+    resources = {resource, *blocking}
+    slots = loading.slot_spans(services.session, start, end, resources)
+    reaching = _Reaching(slots)
+    for allocation, master in masters:
+        taken = reaching.within(master.span)
+        line = laid_out(
+            master, taken, quota=master.quota, normalize_dst=normalize_dst
+        )
+        yield allocation, line.availability, line.partitions
+
+
+class _Reaching:
+    """Slots by day, so that an allocation looks at those of its own days only."""
+
+    def __init__(self, slots: Iterable[Taken]) -> None:
+        self._days: defaultdict[int, list[Taken]] = defaultdict(list)
+        for taken in slots:
+            for day in _days_of(taken.span):
+                self._days[day].append(taken)
+
+    def within(self, span: Span) -> list[Taken]:
+        """Return the slots that overlap a span, each once."""
+        found = {
+            id(taken): taken for day in _days_of(span) for taken in self._days.get(day, ())
+        }
+        return [taken for taken in found.values() if taken.span.overlaps(span)]
+
+
+def _days_of(span: Span) -> range:
+    start, end = span.start.toordinal(), span.stored[1].toordinal()
+    return range(start, end + 1)
+
+
+def shown_in_range(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resource: UUID,
+    blocking: Collection[UUID],
+    *,
+    normalize_dst: bool,
+) -> Iterator[Shown]:
+    """Yield the exposed masters of a range under what blocks them, by start."""
+    within = criteria.managed_within([resource], start, end)
+    exposed = [
+        each
+        for each in _masters(services, within)
+        if services.is_allocation_exposed(each)
+    ]
+    return shown_blocked(
+        services, exposed, resource, blocking, normalize_dst=normalize_dst
+    )
+
+
+def steps_taken(
+    slots: Iterable[Taken], asked: Span
+) -> tuple[dict[datetime, int], set[datetime]]:
+    """Count reserved places per 5 minutes of a range, and collect what is blocked."""
+    reserved: defaultdict[datetime, int] = defaultdict(int)
+    blocked: set[datetime] = set()
+    for taken in slots:
+        inside = taken.span.clip(asked)
+        for start, _ in iterate_span(*inside.stored, MIN_RASTER):
+            if taken.blocked:
+                blocked.add(start)
+            else:
+                reserved[start] += 1
+    return dict(reserved), blocked

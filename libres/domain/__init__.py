@@ -1,0 +1,1 @@
+"""What is true about reservations: pure decisions over plain values, no database."""

@@ -1,0 +1,220 @@
+"""Zones, days and clock changes; the only module that imports sedate and pytz.
+
+What the zones' own transitions say decides, never a fixed hour: a :class:`Shift` is
+a moment at which the clocks of a zone were moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from datetime import date as Date
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import pytz
+import sedate
+from sedate import NotTimezoneAware
+
+from libres.domain.spans import Range, Span
+
+__all__ = (
+    "DISTANT_FUTURE",
+    "DISTANT_PAST",
+    "UTC",
+    "NotTimezoneAware",
+    "Shift",
+    "align_to_day",
+    "as_datetime",
+    "check_timezone",
+    "is_valid_length",
+    "is_whole_day",
+    "local_weekday",
+    "shifts",
+    "times_of_day",
+    "to_utc",
+    "to_zone",
+    "utcnow",
+    "weekday_numbers",
+)
+
+UTC: Final = pytz.UTC
+DISTANT_PAST: Final[datetime] = sedate.mindatetime
+DISTANT_FUTURE: Final[datetime] = sedate.maxdatetime
+
+LONGEST_PART_OF_A_DAY: Final = timedelta(hours=24)
+LONGEST_DAY: Final = timedelta(hours=25)
+HOUR: Final = timedelta(hours=1)
+
+WEEKDAYS: Final = {
+    name: number
+    for number, name in enumerate(("mo", "tu", "we", "th", "fr", "sa", "su"))
+}
+"""Names of weekdays and their numbers, as datetime counts them."""
+
+
+def utcnow() -> datetime:
+    """Tell the time, aware, in UTC."""
+    return sedate.utcnow()
+
+
+def check_timezone(timezone: object) -> str:
+    """Return the name of a zone itself.
+
+    Raises TypeError if it is not a text, ValueError if no such zone exists.
+    """
+    if not isinstance(timezone, str):
+        message = f"A timezone is a name such as 'Europe/Zurich', not {timezone!r}."
+        raise TypeError(message)
+    try:
+        return str(pytz.timezone(timezone))
+    except (pytz.UnknownTimeZoneError, ValueError):
+        message = f"{timezone!r} is not a timezone: use a name like 'Europe/Zurich'."
+        raise ValueError(message) from None
+
+
+def to_utc(date: datetime, timezone: str) -> datetime:
+    """Convert to UTC; a naive *date* is a wall-clock time in *timezone*.
+
+    A time that exists twice is the second one (standard time); one that does not
+    exist is read as standard time. Raises TypeError if *date* is not a datetime.
+    """
+    return sedate.standardize_date(checked_datetime(date), timezone)
+
+
+def checked_datetime(date: object) -> datetime:
+    """Return a datetime itself. Raises TypeError for anything else."""
+    if isinstance(date, datetime):
+        return date
+    message = f"A datetime is needed, not the {type(date).__name__} {date!r}."
+    raise TypeError(message)
+
+
+def to_zone(date: datetime, timezone: str) -> datetime:
+    """Show an aware *date* in *timezone*. Raises NotTimezoneAware for a naive one."""
+    return sedate.to_timezone(date, timezone)
+
+
+def as_datetime(date: Date | datetime) -> datetime:
+    """Return a datetime as it is, a date as its first moment, naive."""
+    return sedate.as_datetime(date)
+
+
+def is_whole_day(start: datetime, end: datetime, timezone: str) -> bool:
+    """Tell whether a range is one or several whole days of *timezone*.
+
+    Raises ValueError if the end lies before the start.
+    """
+    return sedate.is_whole_day(start, end, timezone)
+
+
+def align_to_day(start: datetime, end: datetime, timezone: str) -> Range:
+    """Extend a range to the whole local days it touches, as stored.
+
+    An end at 0:00 is extended to the end of *that* day. Raises ValueError if the end
+    lies before the start.
+    """
+    return sedate.align_range_to_day(start, end, timezone)
+
+
+def is_valid_length(start: datetime, end: datetime, timezone: str) -> bool:
+    """Tell whether a range is short enough to be reserved at once.
+
+    That is: less than 24 hours (full hours count), or one whole day of *timezone*,
+    25 hours at most.
+    """
+    start, end = to_utc(start, timezone), to_utc(end, timezone)
+    full_hours = (end - start) // HOUR
+    if full_hours * HOUR < LONGEST_PART_OF_A_DAY:
+        return True
+    return full_hours * HOUR <= LONGEST_DAY and is_whole_day(start, end, timezone)
+
+
+def times_of_day(
+    day: datetime, start: time, end: time, **flags: bool
+) -> tuple[datetime, datetime]:
+    """Combine the local date of *day* with two times; an end before the start is the
+    next day's. *flags* are those of ``sedate.get_date_range``."""
+    combine: Callable[..., Any] = sedate.get_date_range
+    found: tuple[datetime, datetime] = combine(day, start, end, **flags)
+    return found
+
+
+def local_weekday(date: datetime, timezone: str) -> int:
+    """Return the weekday of an aware *date* in *timezone*, Monday is 0."""
+    return to_zone(date, timezone).weekday()
+
+
+def weekday_numbers(days: Container[object] | None) -> frozenset[int]:
+    """Translate names ('mo' to 'su') and numbers (0 to 6) to numbers.
+
+    None and an empty collection give an empty set: any day. Raises ValueError for
+    anything else.
+    """
+    if not days:
+        return frozenset()
+    if isinstance(days, str | int):
+        days = (days,)
+    return frozenset(_weekday_number(day) for day in days)  # type: ignore[attr-defined]
+
+
+def _weekday_number(day: object) -> int:
+    number = WEEKDAYS.get(day) if isinstance(day, str) else day
+    if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= 6:
+        return number
+    message = f"{day!r} is not a weekday: use {', '.join(WEEKDAYS)} or 0 to 6."
+    raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The clocks were moved by *amount* at the moment *at* (UTC).
+
+    Forward (positive: a gap in local time) or back (negative: a fold).
+    """
+
+    at: datetime
+    amount: timedelta
+
+
+def shifts(span: Span, timezone: str) -> tuple[Shift, ...]:
+    """Return the clock changes after the start of *span* and until its end.
+
+    The duration on the wall clock is the real one plus the sum of these amounts.
+    """
+    found = []
+    for year in range(span.start.year, span.end.year + 1):
+        for shift in shifts_of_year(timezone, year):
+            if span.start < shift.at <= span.end:
+                found.append(shift)
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def shifts_of_year(timezone: str, year: int) -> tuple[Shift, ...]:
+    """Return the clock changes of a zone within a year of UTC."""
+    zone = sedate.ensure_timezone(timezone)
+    found, day = [], datetime(year, 1, 1, tzinfo=UTC)
+    while day.year == year and day < DISTANT_FUTURE - 2 * LONGEST_DAY:
+        next_day = day + LONGEST_PART_OF_A_DAY
+        if _offset(day, zone) != _offset(next_day, zone):
+            found.append(_shift_between(day, next_day, zone))
+        day = next_day
+    return tuple(found)
+
+
+def _offset(moment: datetime, zone: Any) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
+
+
+def _shift_between(before: datetime, after: datetime, zone: Any) -> Shift:
+    """Find the moment by halving; a zone changes at most once a day."""
+    was, becomes = _offset(before, zone), _offset(after, zone)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        if _offset(middle, zone) == was:
+            before = middle
+        else:
+            after = middle
+    return Shift(after.replace(microsecond=0), becomes - was)

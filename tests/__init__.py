@@ -1,0 +1,1 @@
+"""The tests, in storeys like the library itself."""

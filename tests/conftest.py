@@ -1,0 +1,5 @@
+"""Makes the fixtures of `tests.fixtures` known to every test."""
+
+from __future__ import annotations
+
+pytest_plugins = ("tests.fixtures.database", "tests.fixtures.clock")

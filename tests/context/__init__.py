@@ -1,0 +1,1 @@
+"""Contexts, services, sessions, telling and transactions."""

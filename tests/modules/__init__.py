@@ -1,0 +1,1 @@
+"""The small public modules: errors, events, rasterizer."""
