@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType
 
-TO = "\N{EN DASH}"
 HOUR = timedelta(hours=1)
 
 
@@ -32,29 +31,30 @@ class Mark(IntEnum):
     FREE = 1
     SOME = 2
     RESERVED = 3
-    BLOCKED = 4
+    ELSEWHERE = 4
+    BLOCKED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a state is drawn: a sign, one for terminals with nothing but ASCII, a
-    colour, and the word of the legend."""
+    """How a state is drawn: a sign, a colour, and the word of the legend."""
 
     sign: str
-    ascii: str
     style: str
     word: str
 
 
 LOOKS = {
-    Mark.CLOSED: Look(" ", " ", "", "closed"),
-    Mark.FREE: Look("·", ".", "green", "free"),
-    Mark.SOME: Look("▒", "+", "yellow", "partly taken"),
-    Mark.RESERVED: Look("█", "#", "red", "reserved"),
-    Mark.BLOCKED: Look(
-        "\N{BOX DRAWINGS LIGHT DIAGONAL CROSS}", "x", "magenta", "blocked"
-    ),
+    Mark.CLOSED: Look(" ", "", "closed"),
+    Mark.FREE: Look("·", "green", "free"),
+    Mark.SOME: Look("▒", "yellow", "partly taken"),
+    Mark.RESERVED: Look("█", "red", "reserved"),
+    Mark.ELSEWHERE: Look("▚", "blue", "taken elsewhere"),
+    Mark.BLOCKED: Look("╬", "magenta", "blocked, not counted"),
 }
+
+LEFT_HALF, RIGHT_HALF = "▌", "▐"
+"""A cell of which one half is reserved, and the other free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +118,11 @@ class Drawing:
         self, _console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
         """Yield the lines that fit the width of the terminal."""
-        paper = _paper(self.charts, options.max_width, ascii_only=options.ascii_only)
+        paper = _paper(self.charts, options.max_width)
         for chart in self.charts:
             yield from _chart_lines(chart, paper)
             yield ""
-        yield legend(self.charts, ascii_only=options.ascii_only)
+        yield legend(self.charts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,6 @@ class Paper:
     cells: int
     label: int
     remark: int
-    ascii_only: bool
 
     @property
     def bar(self) -> int:
@@ -156,14 +155,14 @@ HOUR_COLUMNS = 4
 """Columns that the scale needs from one hour it names to the next."""
 
 
-def _paper(charts: Sequence[Chart], width: int, *, ascii_only: bool) -> Paper:
+def _paper(charts: Sequence[Chart], width: int) -> Paper:
     runs = [run for chart in charts for run in _runs(chart.lines)]
     label = max((len(_label(run)) for run in runs), default=0)
     remark = max((len(run[0].remark) for run in runs), default=0)
     hours = hours_of(charts)
     room = width - label - remark - 2
     fitting = (cells for cells in CELLS_PER_HOUR if hours.count * cells <= room)
-    return Paper(hours, next(fitting, 1), label, remark, ascii_only)
+    return Paper(hours, next(fitting, 1), label, remark)
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
@@ -178,7 +177,7 @@ def _runs(lines: Sequence[Line]) -> Iterator[tuple[Line, ...]]:
 def _label(run: tuple[Line, ...]) -> str:
     if len(run) == 1:
         return run[0].label
-    return f"{run[0].label.split()[0]}{TO}{run[-1].label.split()[0]}"
+    return f"{run[0].label.split()[0]}-{run[-1].label.split()[0]}"
 
 
 def _chart_lines(chart: Chart, paper: Paper) -> Iterator[Text]:
@@ -204,44 +203,47 @@ def _line(run: tuple[Line, ...], paper: Paper) -> Text:
     label = f"{_label(run):<{paper.label}} "
     if not run[0].stretches:
         return Text(f"{label}{'closed':>{paper.bar + 1 + paper.remark}}", style="dim")
-    drawn = bar(run[0].stretches, paper.hours, paper.cells, paper.ascii_only)
+    drawn = bar(run[0].stretches, paper.hours, paper.cells)
     return Text.assemble(label, drawn, f" {run[0].remark:>{paper.remark}}")
 
 
-def bar(
-    stretches: Sequence[Stretch], hours: Hours, cells: int, ascii_only: bool = False
-) -> Text:
+def bar(stretches: Sequence[Stretch], hours: Hours, cells: int) -> Text:
     """Draw *stretches* with so many *cells* per hour.
 
-    A cell shows the highest mark that touches it, so nothing taken ever looks free.
+    A cell shows the highest mark that touches it, so nothing taken ever looks free;
+    one that is reserved only in its first or second half is drawn half.
     """
+    halves = _halves(stretches, hours, cells)
+    pairs = zip(halves[::2], halves[1::2], strict=True)
     drawn = Text()
-    for mark, run in groupby(_cells(stretches, hours, cells)):
-        look = LOOKS[mark]
-        sign = look.ascii if ascii_only else look.sign
-        drawn.append(sign * len(list(run)), style=look.style)
+    for pair, run in groupby(pairs):
+        sign = _sign(pair)
+        drawn.append(sign * len(list(run)), style=LOOKS[max(pair)].style)
     return drawn
 
 
-def _cells(stretches: Sequence[Stretch], hours: Hours, cells: int) -> list[Mark]:
-    marks = [Mark.CLOSED] * (hours.count * cells)
-    cell = HOUR / cells
+def _sign(pair: tuple[Mark, Mark]) -> str:
+    if max(pair) is Mark.RESERVED and min(pair) in (Mark.FREE, Mark.CLOSED):
+        return LEFT_HALF if pair[0] is Mark.RESERVED else RIGHT_HALF
+    return LOOKS[max(pair)].sign
+
+
+def _halves(stretches: Sequence[Stretch], hours: Hours, cells: int) -> list[Mark]:
+    """Mark the first and the second half of every cell."""
+    marks = [Mark.CLOSED] * (hours.count * cells * 2)
+    half = HOUR / (cells * 2)
     begin = hours.first * HOUR
     for stretch in stretches:
-        first = max((stretch.begin - begin) // cell, 0)
-        last = min(-(-(stretch.end - begin) // cell), len(marks))
+        first = max((stretch.begin - begin) // half, 0)
+        last = min(-(-(stretch.end - begin) // half), len(marks))
         for index in range(first, last):
             marks[index] = max(marks[index], stretch.mark)
     return marks
 
 
-def legend(charts: Sequence[Chart], *, ascii_only: bool = False) -> Text:
+def legend(charts: Sequence[Chart]) -> Text:
     """Explain the signs that *charts* use, in their colours."""
     used = {s.mark for chart in charts for line in chart.lines for s in line.stretches}
-    drawn = Text()
-    for mark in sorted(used - {Mark.CLOSED}):
-        look = LOOKS[mark]
-        drawn.append(look.ascii if ascii_only else look.sign, style=look.style)
-        drawn.append(f" {look.word}   ")
-    drawn.rstrip()
-    return drawn
+    looks = [LOOKS[mark] for mark in sorted(used - {Mark.CLOSED})]
+    words = [Text.assemble((look.sign, look.style), f" {look.word}") for look in looks]
+    return Text("  ").join(words)

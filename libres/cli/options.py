@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import click
 
+from libres.domain.days import check_timezone
+
 
 def zone_named(
     _context: click.Context, _option: click.Parameter, name: str
@@ -15,11 +17,13 @@ def zone_named(
 
     Raises BadParameter, with the name that comes closest, if there is none.
     """
-    if name not in (known := available_timezones()):
-        close = get_close_matches(name, known, n=1) or ["Europe/Zurich"]
+    try:
+        return ZoneInfo(check_timezone(name))
+    except (ValueError, KeyError) as error:
+        others = available_timezones() - {name}
+        close = get_close_matches(name, others, n=1) or ["Europe/Zurich"]
         message = f"{name!r} is not a timezone: try {close[0]}."
-        raise click.BadParameter(message)
-    return ZoneInfo(name)
+        raise click.BadParameter(message) from error
 
 
 dsn_option = click.option(

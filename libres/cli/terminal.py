@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
-from typing import TYPE_CHECKING, TextIO
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-TO = "\N{EN DASH}"
 STRANGE = "\N{REPLACEMENT CHARACTER}"
+
+SUBSTITUTE = "libres-substitute"
+"""The name that Python knows the function of this name by."""
+
+SUBSTITUTES = {
+    "\N{EN DASH}": "-",
+    "…": "...",
+    "▒": "+",
+    "█": "#",
+    "▌": "#",
+    "▐": "#",
+    "▚": "o",
+    "\N{MIDDLE DOT}": ".",
+    "╬": "x",
+}
 
 NOTHING, EVERYTHING = 1e-6, 100 - 1e-6
 """Percentages; beyond them is nothing but an error of rounding."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console that never fails on what the terminal cannot encode."""
+    """Make a console that writes something readable whatever its encoding is."""
     stream = sys.stderr if stderr else sys.stdout
-    _forgiving(stream)
-    return Console(stderr=stderr, highlight=False)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors=SUBSTITUTE)
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
-def _forgiving(stream: TextIO) -> None:
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")
+def substitute(error: UnicodeError) -> tuple[str, int]:
+    """Return what to write instead of letters that an encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unknown = error.object[error.start : error.end]
+    return "".join(SUBSTITUTES.get(letter, "?") for letter in unknown), error.end
+
+
+codecs.register_error(SUBSTITUTE, substitute)
 
 
 def printable(text: str) -> str:
@@ -48,7 +70,7 @@ def day_of(day: date) -> str:
 
 def times_of(start: datetime, end: datetime) -> str:
     """Say day and times, as in ``Mon 23 Nov 09:00-10:30``."""
-    return f"{day_of(start)} {start:%H:%M}{TO}{end:%H:%M}"
+    return f"{day_of(start)} {start:%H:%M}-{end:%H:%M}"
 
 
 def rounded(percent: float) -> int:

@@ -44,15 +44,22 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is taken, by five-minute step: how many places, and what is blocked."""
+    """What is taken, by five-minute step.
+
+    How many places, which steps are blocked, and which are taken from us by what is
+    reserved on another resource.
+    """
 
     places: Mapping[datetime, int]
-    blocked: AbstractSet[datetime]
+    blocked: AbstractSet[datetime] = frozenset()
+    elsewhere: AbstractSet[datetime] = frozenset()
 
     def mark(self, step: datetime, quota: int) -> Mark:
         """Say in which state a step of an allocation with *quota* places is."""
         if step in self.blocked:
             return Mark.BLOCKED
+        if step in self.elsewhere:
+            return Mark.ELSEWHERE
         places = self.places.get(step, 0)
         if places >= quota:
             return Mark.RESERVED
@@ -79,15 +86,15 @@ def opening_hours(
 
 
 def taken_steps(scheduler: Scheduler, start: datetime, end: datetime) -> Taken:
-    """Load what is taken in a range; what other resources take counts as blocked."""
+    """Load what is taken in a range, here and on the blocking resources."""
     places, blocked = scheduler.reserved_slots_by_range(start, end)
     if not scheduler.blocking_names:
         return Taken(places, blocked)
     alone = scheduler.clone()
     alone.blocking_names = ()
-    own, _own_blocked = alone.reserved_slots_by_range(start, end)
+    own, _blocked = alone.reserved_slots_by_range(start, end)
     elsewhere = {step for step, count in places.items() if count > own.get(step, 0)}
-    return Taken(own, blocked | elsewhere)
+    return Taken(own, blocked, elsewhere)
 
 
 def taken_by_partitions(opening: Open) -> Taken:
@@ -100,7 +107,7 @@ def taken_by_partitions(opening: Open) -> Taken:
         if reserved:
             run = slice(*(round(edge * len(steps) / 100) for edge in (first, share)))
             places.update(dict.fromkeys(steps[run], opening.quota))
-    return Taken(places, frozenset())
+    return Taken(places)
 
 
 def stretches(day: date, opening: Open, taken: Taken, zone: ZoneInfo) -> list[Stretch]:
@@ -144,7 +151,7 @@ def week_chart(scheduler: Scheduler, days: Sequence[date], remark: str) -> Chart
     taken = taken_steps(scheduler, start, end)
     free = f"{rounded(scheduler.availability(start, end))} % free"
     lines = tuple(_day_line(day, openings, taken, zone) for day in days)
-    return Chart(scheduler.name, f"{remark} \N{MIDDLE DOT} {free}", lines)
+    return Chart(scheduler.name, f"{remark}: {free}", lines)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

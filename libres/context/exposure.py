@@ -12,7 +12,7 @@ class Exposure:
 
     def is_allocation_exposed(
         self,
-        allocation: Any,  # noqa: ARG002  # what a replacement decides by
+        allocation: Any,  # what a replacement decides by
     ) -> bool:
         """Tell whether *allocation* may be seen and searched: always."""
         return True

@@ -54,7 +54,7 @@ def managed_within(
     Walks ``ix_allocations_mirror_of_start``, once per resource.
     """
     return or_(
-        False,  # noqa: FBT003 - no resources, no rows
+        False,
         *(
             and_(
                 Allocation.mirror_of == resource,

@@ -124,7 +124,9 @@ def group_matches(scope: Scope, groups: Collection[object]) -> list[list[Match]]
 
 def with_busy(scope: Scope, found: list[list[Match]]) -> list[list[Match]]:
     """Fill in which places are busy, in one statement."""
-    busy = iter(_busy_places(scope.session, [match for some in found for match in some]))
+    busy = iter(
+        _busy_places(scope.session, [match for some in found for match in some])
+    )
     return [[replace(match, busy=next(busy)) for match in some] for some in found]
 
 

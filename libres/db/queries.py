@@ -51,7 +51,7 @@ class Queries(ContextServicesMixin):
     ) -> Query[Any]:
         """Restrict a query to the allocations that touch one of several ranges."""
         touched = (criteria.touches(start, end) for start, end in ranges)
-        return query.filter(or_(False, *touched))  # noqa: FBT003 - no ranges, no rows
+        return query.filter(or_(False, *touched))
 
     @staticmethod
     def availability_by_allocations(allocations: Iterable[Allocation]) -> float:
@@ -101,7 +101,7 @@ class Queries(ContextServicesMixin):
         allocations: Iterable[Allocation],
         resource: UUID,
         blocking_resources: Collection[UUID],
-        normalize_dst: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        normalize_dst: bool = True,
     ) -> Iterator[tuple[Allocation, float, Partitions]]:
         """Yield allocations with what is left of them under blocking resources."""
         return availability.shown_blocked(
@@ -118,7 +118,7 @@ class Queries(ContextServicesMixin):
         end: datetime,
         resource: UUID,
         blocking_resources: Collection[UUID],
-        normalize_dst: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        normalize_dst: bool = True,
     ) -> Iterator[tuple[Allocation, float, Partitions]]:
         """Yield the exposed masters of a resource with what is left, by start."""
         return availability.shown_in_range(

@@ -17,7 +17,6 @@ from libres.context.core import Context, ContextServicesMixin
 from libres.db import selections
 from libres.db.models import (
     Allocation,
-    ORMBase,
     Reservation,
     ReservationBlocker,
     ReservedSlot,
@@ -34,6 +33,7 @@ from libres.db.operations import (
     removing,
     reserving,
     searching,
+    setting_up,
     withdrawing,
 )
 from libres.db.operations.moving import missing
@@ -130,7 +130,7 @@ class Scheduler(ContextServicesMixin):
 
     def setup_database(self) -> None:
         """Create what is missing of tables, types and indexes. The caller commits."""
-        ORMBase.metadata.create_all(self.session.connection())
+        setting_up.create_missing(self.session.connection())
 
     def transaction(
         self,
@@ -203,7 +203,7 @@ class Scheduler(ContextServicesMixin):
     def allocations_by_group(
         self,
         group: object,
-        masters_only: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        masters_only: bool = True,
     ) -> Query[Allocation]:
         """Return a query for our allocations of a group."""
         return self.allocations_by_groups([group], masters_only)
@@ -211,7 +211,7 @@ class Scheduler(ContextServicesMixin):
     def allocations_by_groups(
         self,
         groups: Iterable[object],
-        masters_only: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        masters_only: bool = True,
     ) -> Query[Allocation]:
         """Return a query for our allocations of several groups."""
         return selections.allocations_by_groups(
@@ -222,8 +222,8 @@ class Scheduler(ContextServicesMixin):
         self,
         start: datetime,
         end: datetime,
-        masters_only: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
-        managed_only: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        masters_only: bool = True,
+        managed_only: bool = True,
     ) -> Query[Allocation]:
         """Return a query for the allocations that touch a range, borders included.
 
@@ -314,7 +314,9 @@ class Scheduler(ContextServicesMixin):
     def reservations_by_allocation(self, allocation_id: int) -> Query[Reservation]:
         """Return the same for the group of an allocation. Raises NoResultFound."""
         query = self.managed_allocations().filter(Allocation.id == allocation_id)
-        return self.reservations_by_group(query.with_entities(Allocation.group).one()[0])
+        return self.reservations_by_group(
+            query.with_entities(Allocation.group).one()[0]
+        )
 
     def reserved_slots_by_type(
         self,
@@ -380,15 +382,15 @@ class Scheduler(ContextServicesMixin):
     def allocate(
         self,
         dates: Any,
-        partly_available: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
+        partly_available: bool = False,
         raster: Raster = 5,
-        whole_day: bool = False,  # noqa: FBT001, FBT002
+        whole_day: bool = False,
         quota: int | None = None,
         quota_limit: int = 0,
-        grouped: bool = False,  # noqa: FBT001, FBT002
+        grouped: bool = False,
         data: dict[str, Any] | None = None,
-        approve_manually: bool = False,  # noqa: FBT001, FBT002
-        skip_overlapping: bool = False,  # noqa: FBT001, FBT002
+        approve_manually: bool = False,
+        skip_overlapping: bool = False,
     ) -> list[Allocation]:
         """Allocate one or several ranges, so that they can be reserved.
 
@@ -421,9 +423,9 @@ class Scheduler(ContextServicesMixin):
         new_end: datetime | None = None,
         group: Any = None,
         new_quota: int | None = None,
-        approve_manually: bool | None = None,  # noqa: FBT001 - positional in 1.x
+        approve_manually: bool | None = None,
         quota_limit: int | None = None,
-        whole_day: bool | None = None,  # noqa: FBT001
+        whole_day: bool | None = None,
         data: Any = missing,
     ) -> None:
         """Move an allocation with its mirrors, or change its terms.
@@ -479,7 +481,7 @@ class Scheduler(ContextServicesMixin):
         start: Date | datetime,
         end: Date | datetime,
         days: Any = None,
-        exclude_groups: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
+        exclude_groups: bool = False,
     ) -> int:
         """Delete our allocations in a range that nobody reserved or blocked.
 
@@ -501,7 +503,7 @@ class Scheduler(ContextServicesMixin):
         data: dict[str, Any] | None = None,
         session_id: Any = None,
         quota: int = 1,
-        single_token_per_session: bool = False,  # noqa: FBT001, FBT002
+        single_token_per_session: bool = False,
     ) -> UUID:
         """Reserve ranges or a group, pending until approved; return the token.
 
@@ -533,7 +535,7 @@ class Scheduler(ContextServicesMixin):
         data: dict[str, Any] | None = None,
         session_id: Any = None,
         quota: int = 1,
-        single_token_per_session: bool = False,  # noqa: FBT001, FBT002
+        single_token_per_session: bool = False,
     ) -> list[Reservation]:
         """Reserve and approve in one step, all or nothing; return the reservations.
 
@@ -698,7 +700,7 @@ class Scheduler(ContextServicesMixin):
         self,
         start: datetime,
         end: datetime,
-        normalize_dst: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        normalize_dst: bool = True,
     ) -> Iterator[tuple[Allocation, float, Partitions]]:
         """Yield (master, availability in percent, partitions) of a range, by start.
 
@@ -715,10 +717,10 @@ class Scheduler(ContextServicesMixin):
         end: datetime,
         days: Any = None,
         minspots: int = 0,
-        available_only: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
+        available_only: bool = False,
         whole_day: Choice = "any",
         groups: Choice = "any",
-        strict: bool = False,  # noqa: FBT001, FBT002
+        strict: bool = False,
     ) -> list[Allocation]:
         """Search our exposed masters that overlap the times of day of a range.
 

@@ -153,8 +153,8 @@ def _sensible(shifts: Sequence[Shift], allocated: Span) -> Sequence[Shift]:
 def _normalized(
     allocated: Span, taken: Sequence[Taken], shifts: Sequence[Shift], quota: int
 ) -> Iterator[Block]:
-    gaps = {shift.at: shift.amount for shift in shifts if shift.amount > NOTHING}
-    folds = [skipped_window(allocated, s) for s in shifts if s.amount < NOTHING]
+    gaps = {shift.at: shift.amount for shift in shifts if shift.is_gap}
+    folds = [skipped_window(allocated, s) for s in shifts if not s.is_gap]
     cuts = [*gaps, *(edge for fold in folds for edge in (fold.start, fold.end))]
     for piece in _pieces(allocated, taken, cuts):
         if piece.span.start in gaps:

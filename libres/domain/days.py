@@ -18,6 +18,7 @@ import sedate
 from sedate import NotTimezoneAware
 
 from libres.domain.spans import Range, Span
+from libres.modules.errors import insist
 
 __all__ = (
     "DISTANT_FUTURE",
@@ -60,18 +61,20 @@ def utcnow() -> datetime:
 
 
 def check_timezone(timezone: object) -> str:
-    """Return the name of a zone itself.
+    """Return the name of a zone itself. Raises Misuse if it is none."""
+    insist(
+        isinstance(timezone, str) and _is_zone(timezone),
+        f"{timezone!r} is not a timezone: use a name such as 'Europe/Zurich'.",
+    )
+    return str(timezone)
 
-    Raises TypeError if it is not a text, ValueError if no such zone exists.
-    """
-    if not isinstance(timezone, str):
-        message = f"A timezone is a name such as 'Europe/Zurich', not {timezone!r}."
-        raise TypeError(message)
+
+def _is_zone(name: str) -> bool:
     try:
-        return str(pytz.timezone(timezone))
+        pytz.timezone(name)
     except (pytz.UnknownTimeZoneError, ValueError):
-        message = f"{timezone!r} is not a timezone: use a name like 'Europe/Zurich'."
-        raise ValueError(message) from None
+        return False
+    return True
 
 
 def to_utc(date: datetime, timezone: str) -> datetime:
@@ -177,18 +180,20 @@ class Shift:
     at: datetime
     amount: timedelta
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether a part of local time is missing, not repeated."""
+        return self.amount > timedelta()
+
 
 def shifts(span: Span, timezone: str) -> tuple[Shift, ...]:
     """Return the clock changes after the start of *span* and until its end.
 
     The duration on the wall clock is the real one plus the sum of these amounts.
     """
-    found = []
-    for year in range(span.start.year, span.end.year + 1):
-        for shift in shifts_of_year(timezone, year):
-            if span.start < shift.at <= span.end:
-                found.append(shift)
-    return tuple(found)
+    years = range(span.start.year, span.end.year + 1)
+    found = (shift for year in years for shift in shifts_of_year(timezone, year))
+    return tuple(shift for shift in found if span.start < shift.at <= span.end)
 
 
 @lru_cache(maxsize=4096)

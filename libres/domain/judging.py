@@ -92,19 +92,14 @@ def check_allocation_options(
         raise InvalidAllocationError(grouped=True, skip_overlapping=True)
 
 
-def check_quota(quota: object) -> int:
-    """Return a quota itself.
-
-    Raises Misuse if it is not a whole number between 1 and what an integer holds.
-    """
+def check_quota(quota: object) -> None:
+    """Raise Misuse if a quota is not a whole number from 1 to what an integer holds."""
     insist(
         isinstance(quota, int)
         and not isinstance(quota, bool)
         and 0 < quota <= LARGEST_QUOTA,
         f"The quota must be a whole number from 1 to {LARGEST_QUOTA}, not {quota!r}.",
     )
-    assert isinstance(quota, int)
-    return quota
 
 
 def check_length(asked: Range, timezone: str) -> None:

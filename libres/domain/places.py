@@ -40,9 +40,7 @@ class Master:
 
     def slots(self, asked: Span | None = None) -> SlotRun:
         """Return the slots of each place that *asked* occupies; None means all."""
-        return slots_of(
-            self.span, self.raster, asked, partly=self.partly_available
-        )
+        return slots_of(self.span, self.raster, asked, partly=self.partly_available)
 
 
 @dataclass(frozen=True, slots=True)

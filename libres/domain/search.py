@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Literal, TypeAlias, get_args
 
-from libres.domain.days import as_datetime, local_weekday, to_utc, to_zone, is_whole_day
+from libres.domain.days import as_datetime, is_whole_day, local_weekday, to_utc, to_zone
 from libres.domain.places import Master
 from libres.domain.spans import Range, Span
 from libres.modules.errors import insist
@@ -54,9 +54,9 @@ class Search:
             and not 0 < master.quota_limit < self.minspots
         )
 
-    def matches_group(self, *, in_group: bool) -> bool:
-        """Tell whether an allocation inside or outside of a group is looked for."""
-        return self.groups == "any" or (self.groups == "yes") == in_group
+    def matches_group(self, master: Master) -> bool:
+        """Tell whether allocations inside or outside of groups are looked for."""
+        return self.groups == "any" or (self.groups == "yes") == master.in_group
 
     def has_enough(self, master: Master, availability: float) -> bool:
         """Tell whether *availability* percent of all places are enough."""

@@ -44,9 +44,7 @@ class Span:
 
         A stored end and the same end as it is displayed give the same span.
         """
-        return cls(
-            rasterize_start(start, raster), rasterize_end(end, raster) + TICK
-        )
+        return cls(rasterize_start(start, raster), rasterize_end(end, raster) + TICK)
 
     @property
     def stored(self) -> Range:

@@ -36,9 +36,7 @@ def pairs(nested: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     return zip(items, items, strict=False)
 
 
-def is_valid_reservation_length(
-    start: datetime, end: datetime, timezone: str
-) -> bool:
+def is_valid_reservation_length(start: datetime, end: datetime, timezone: str) -> bool:
     """Tell whether a range may be reserved at once.
 
     That is less than 24 hours, or one whole day of *timezone*.

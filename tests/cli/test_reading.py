@@ -45,8 +45,7 @@ def test_a_row_keeps_its_line_its_times_and_the_rest_as_data() -> None:
         (f" Room, START ,end,Title\n{GOOD}\n".encode(), "names in other letters"),
         (f"{HEADER},\n{GOOD},\n".encode(), "a column without a name"),
         (
-            b"title,end,start,room\n"
-            b"Opening,2014-12-27T12:00:00+01:00,2014-12-27T11:00:00+01:00,Hall\n",
+            b"title,end,start,room\n" + b",".join(reversed(GOOD.encode().split(b","))),
             "another order of the columns",
         ),
         (
@@ -64,7 +63,9 @@ def test_forms_of_the_same_schedule(content: bytes, why: str) -> None:
     assert row.start.timestamp() == 1419674400
 
 
-@pytest.mark.parametrize("content", [b"room,start,end,title\n", b"room,start,end,title"])
+@pytest.mark.parametrize(
+    "content", [b"room,start,end,title\n", b"room,start,end,title"]
+)
 def test_a_header_alone_is_an_empty_schedule(content: bytes) -> None:
     """A schedule without sessions is sound."""
     assert parse_schedule(content, BERLIN) == ()
@@ -73,12 +74,18 @@ def test_a_header_alone_is_an_empty_schedule(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("Hall,2014-12-27T11:00+01:00,2014-12-27T12:00+01:00", "3 columns instead of 4"),
+        (
+            "Hall,2014-12-27T11:00+01:00,2014-12-27T12:00+01:00",
+            "3 columns instead of 4",
+        ),
         (f"{GOOD},more", "5 columns instead of 4"),
         ("alone", "1 columns instead of 4"),
         (",2014-12-27T11:00+01:00,2014-12-27T12:00+01:00,x", "names no room"),
         ("  ,2014-12-27T11:00+01:00,2014-12-27T12:00+01:00,x", "names no room"),
-        ("Hall,2014-12-27T11:00,2014-12-27T12:00+01:00,x", "start is '2014-12-27T11:00'"),
+        (
+            "Hall,2014-12-27T11:00,2014-12-27T12:00+01:00,x",
+            "start is '2014-12-27T11:00'",
+        ),
         ("Hall,2014-12-27T11:00+01:00,2014-12-27T12:00,x", "without an offset"),
         ("Hall,2014-12-27,2014-12-28,x", "without an offset"),
         ("Hall,tomorrow,2014-12-27T12:00+01:00,x", "not a time such as 2014-12-27T11"),
@@ -87,8 +94,14 @@ def test_a_header_alone_is_an_empty_schedule(content: bytes) -> None:
         ("Hall,0214-12-27T11:00+01:00,2014-12-27T12:00+01:00,x", "looks mistyped"),
         ("Hall,0001-01-01T00:00+14:00,2014-12-27T12:00+01:00,x", "looks mistyped"),
         ("Hall,9999-12-31T23:00-12:00,9999-12-31T23:30-12:00,x", "looks mistyped"),
-        ("Hall,2014-12-27T11:00+01:00,2014-12-27T10:00+01:00,x", "ends before it starts"),
-        ("Hall,2014-12-27T11:00+01:00,2014-12-27T11:30+02:00,x", "ends before it starts"),
+        (
+            "Hall,2014-12-27T11:00+01:00,2014-12-27T10:00+01:00,x",
+            "ends before it starts",
+        ),
+        (
+            "Hall,2014-12-27T11:00+01:00,2014-12-27T11:30+02:00,x",
+            "ends before it starts",
+        ),
         ("Hall,2014-12-27T11:00+01:00,2014-12-27T11:00+01:00,x", "less than 5 minutes"),
         ("Hall,2014-12-27T11:00+01:00,2014-12-27T11:04+01:00,x", "less than 5 minutes"),
         ("Hall,2014-12-27T11:00+01:00,2014-12-28T11:00+01:00,x", "24 hours or more"),
@@ -99,7 +112,7 @@ def test_a_header_alone_is_an_empty_schedule(content: bytes) -> None:
 )
 def test_bad_rows_say_why(line: str, reason: str) -> None:
     """The line between two good ones is the only one that is told."""
-    [bad] = bad_rows("\n".join([HEADER, GOOD, line, GOOD]).encode())
+    [bad] = bad_rows(f"{HEADER}\n{GOOD}\n{line}\n{GOOD}".encode())
     assert bad.line == 3
     assert reason in bad.reason
 

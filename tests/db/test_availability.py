@@ -132,10 +132,11 @@ class TestScheduler:
         plain = scheduler_factory(name=name)
         blocking = scheduler_factory(name=name, blocking_names=(str(uuid4()),))
         plain.allocate(hours(8, 10), **PARTLY)
-        for quarter in booked - blocked:
-            book(plain, hours(8 + quarter / 4, 8.25 + quarter / 4))
-        for quarter in blocked:
-            plain.add_blocker(hours(8 + quarter / 4, 8.25 + quarter / 4))
+        quarters = {n: hours(8 + n / 4, 8.25 + n / 4) for n in range(8)}
+        if booked - blocked:
+            book(plain, [quarters[n] for n in booked - blocked])
+        if blocked:
+            plain.add_blocker([quarters[n] for n in blocked])
         total = 8 - len(blocked)
         free = total - len(booked - blocked)
         expected = 100 * free / total if total else 0

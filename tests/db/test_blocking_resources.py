@@ -202,7 +202,7 @@ class TestApprove:
 
     def test_mirror_left(self, hall, half):
         """A free place on a mirror of theirs is enough."""
-        hall.allocate(hours(8, 10))
+        hall.allocate(hours(8, 10), quota=2)
         half.allocate(hours(8, 10), quota=3)
         half.book(GUEST, hours(8, 10), quota=2)
         assert hall.book(GUEST, hours(8, 10))
@@ -353,7 +353,7 @@ class TestPartitions:
     def test_own_only(self, hall, half):
         """Only our own masters are listed."""
         (ours,) = hall.allocate(hours(8, 10), quota=2)
-        half.allocate(hours(8, 10))
+        half.allocate(hours(8, 10), quota=2)
         hall.book(GUEST, hours(8, 10), quota=2)
         found = hall.allocations_with_availability_by_range(*hours(8, 10))
         assert [allocation for allocation, _, _ in found] == [ours]

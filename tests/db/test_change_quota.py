@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -188,27 +188,27 @@ class TestChangeQuota:
         assert before == {n: place_of(scheduler, t) for n, t in tokens.items()}
 
     @settings(
-        max_examples=12,
+        max_examples=8,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
-    @given(st.sets(st.integers(1, 6)), st.integers(1, 6))
+    @given(st.sets(st.integers(1, 5)), st.integers(1, 5))
     def test_claims_survive(self, scheduler_factory, places, quota):
         """Closing gaps keeps every claim and its order, on the lowest places."""
         scheduler = scheduler_factory(name=str(uuid4()))
-        master, tokens = occupied(scheduler, 6, places)
+        master, tokens = occupied(scheduler, 5, places)
         if quota < len(places):
             with pytest.raises(errors.AffectedReservationError):
                 scheduler.change_quota(master, quota)
             return
         scheduler.change_quota(master, quota)
         scheduler.commit()
-        canonical = [master.resource, *generate_uuids(master.resource, 6)]
+        canonical = [master.resource, *generate_uuids(master.resource, 5)]
         held = [
             canonical.index(place_of(scheduler, tokens[number])[1])
             for number in sorted(places)
         ]
-        closed = range(len(places)) if quota < 6 else [n - 1 for n in sorted(places)]
+        closed = range(len(places)) if quota < 5 else [n - 1 for n in sorted(places)]
         assert held == list(closed)
         assert master.quota_left == quota - len(places)
 
@@ -218,12 +218,20 @@ def spots(quota, taken):
     first = uuid4()
     resources = [first, *generate_uuids(first, quota)]
     allocations = []
+    start, end = (moment.replace(tzinfo=UTC) for moment in hours(8, 10))
     for number, resource in enumerate(resources):
         allocation = Allocation(
-            resource=resource, mirror_of=first, quota=quota, timezone="UTC"
+            resource=resource,
+            mirror_of=first,
+            start=start,
+            end=end,
+            raster=5,
+            timezone="UTC",
+            quota=quota,
         )
         if number in taken:
-            allocation.reserved_slots.append(ReservedSlot(resource=resource))
+            slot = ReservedSlot(resource=resource, start=start, end=end)
+            allocation.reserved_slots.append(slot)
         allocations.append(allocation)
     return allocations, resources
 

@@ -161,7 +161,15 @@ class TestWholeDays:
         (day,) = scheduler.allocate((nine, nine + HOUR), whole_day=True)
         scheduler.commit()
         assert day.end + TICK - day.start == change.whole_day
-        assert day.whole_day
+
+    @every_change
+    def test_recognised(self, scheduler, change):
+        """It is known as a whole day, if there is a midnight at which it begins."""
+        nine = change.local("9:00")
+        (day,) = scheduler.allocate((nine, nine + HOUR), whole_day=True)
+        begins_at_one = change.zone == "America/Santiago" and change.minutes > 0
+        assert day.display_start().hour == begins_at_one
+        assert day.whole_day is not begins_at_one
 
     @every_change
     def test_reserved_at_once(self, scheduler, change):

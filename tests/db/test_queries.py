@@ -463,13 +463,13 @@ class TestLegacyQueries:
         assert query.count() == len(query.all()) == after
 
     def test_combined(self, shop):
-        """It is a subquery, yields tuples and is deleted by the caller."""
+        """It is a subquery, yields rows and is deleted by the caller."""
         shop.book(GUEST, hours(8, 9))
         groups = shop.managed_allocations().with_entities(Allocation.group)
         targets = shop.managed_reservations().filter(
             Reservation.target.in_(groups.scalar_subquery())
         )
-        ((email,),) = targets.with_entities(Reservation.email).tuples()
+        ((email,),) = targets.with_entities(Reservation.email)
         assert email == GUEST
         shop.session.query(ReservedSlot).delete("fetch")
         assert targets.order_by(None).delete("fetch") == 1

@@ -108,46 +108,50 @@ QUERIES = {
 
 
 class TestQueriesInGeneral:
-    @pytest.fixture(params=QUERIES)
-    def case(self, request, house):
-        """A query of the table above, its entity and the number of its rows."""
-        arguments, entity, count = QUERIES[request.param]
-        query = getattr(house.room, request.param)(*arguments(house))
-        return query, entity, count
+    @pytest.fixture
+    def cases(self, house):
+        """Each query of the table above, its entity and the number of its rows."""
+        return [
+            (name, getattr(house.room, name)(*arguments(house)), entity, count)
+            for name, (arguments, entity, count) in QUERIES.items()
+        ]
 
-    def test_rows(self, case):
-        """It is a legacy Query over the model, and finds what it should."""
-        query, entity, count = case
-        assert isinstance(query, Query)
-        found = query.all()
-        assert len(found) == count
-        assert all(isinstance(row, entity) for row in found)
-        assert list(query) == found
+    def test_rows(self, cases):
+        """Each is a legacy Query over the model, and finds what it should."""
+        for name, query, entity, count in cases:
+            assert isinstance(query, Query), name
+            found = query.all()
+            assert len(found) == count, name
+            assert all(isinstance(row, entity) for row in found), name
+            assert list(query) == found, name
 
-    def test_go_on(self, case):
-        """It can be counted, filtered, ordered anew and narrowed to columns."""
-        query, entity, count = case
-        resource = entity.resource
-        assert query.count() == count
-        assert query.filter(resource == UNKNOWN).all() == []
-        assert query.filter(resource.isnot(None)).count() == count
-        columns = query.order_by(None).with_entities(resource).tuples()
-        assert len(columns.all()) == count
-        subquery = query.order_by(None).with_entities(resource).scalar_subquery()
-        rows = query.session.query(entity).filter(resource.in_(subquery)).all()
-        assert bool(rows) is bool(count)
+    def test_filter_and_count(self, cases):
+        """Each can be counted and filtered further."""
+        for name, query, entity, count in cases:
+            assert query.count() == count, name
+            assert query.filter(entity.resource == UNKNOWN).all() == [], name
+            assert query.filter(entity.resource.isnot(None)).count() == count, name
 
-    def test_first(self, case):
+    def test_columns(self, cases):
+        """Each can be narrowed to columns, and be part of another query."""
+        for name, query, entity, count in cases:
+            column = query.order_by(None).with_entities(entity.resource)
+            assert len(column.all()) == count, name
+            related = entity.resource.in_(column.scalar_subquery())
+            rows = query.session.query(entity).filter(related).all()
+            assert bool(rows) is bool(count), name
+
+    def test_first(self, cases):
         """The first row is one of them, or None."""
-        query, _, count = case
-        first = query.first()
-        assert (first in query.all()) if count else first is None
+        for name, query, _, count in cases:
+            first = query.first()
+            assert (first in query.all()) if count else first is None, name
 
-    def test_ids_as_text(self, case):
+    def test_ids_as_text(self, cases):
         """UUID columns are compared with hex strings as well."""
-        query, entity, count = case
-        texts = [row.resource.hex for row in query]
-        assert query.filter(entity.resource.in_(texts)).count() == count
+        for name, query, entity, count in cases:
+            texts = [row.resource.hex for row in query]
+            assert query.filter(entity.resource.in_(texts)).count() == count, name
 
 
 class TestBulk:

@@ -59,9 +59,9 @@ def mirrors(scheduler, number):
 
 
 def members(scheduler, number):
-    """A group of so many members, taken by someone."""
+    """A group of so many members beside the first, taken by someone."""
     masters = scheduler.allocate(
-        [hours(8, 10, day) for day in range(number)], grouped=True, quota=2
+        [hours(8, 10, day) for day in range(number + 1)], grouped=True, quota=2
     )
     approve(scheduler, group=masters[0].group)
 

@@ -318,7 +318,7 @@ def row(prepare, budget, few=1):
         row(block_quota, 6, few=2),
         row(block_dates_and_quota, 6, few=2),
         row(block_group, 6),
-        row(block_mirrors, 6),
+        row(block_mirrors, 6, few=2),
     ],
 )
 def test_budget(scheduler_factory, prepare, budget, few):

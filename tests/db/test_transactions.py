@@ -65,11 +65,11 @@ class TestTwoThreads:
 
         def session():
             try:
-                return id(room.session()), room.session() is room.session()
+                return id(room.session), room.session is room.session
             finally:
                 room.close()
 
-        own = id(room.session())
+        own = id(room.session)
         outcomes = race_threads([session, session], LIMIT)
         assert all(o.ok and o.value[1] and o.value[0] != own for o in outcomes)
 

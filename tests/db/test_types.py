@@ -119,12 +119,12 @@ class TestUUID:
 
     def test_fresh_object(self, scheduler):
         """A fresh object keeps what it was given until it is reloaded."""
-        scheduler.allocate(hours(8, 10))
-        scheduler.reserve(GUEST, hours(8, 10), session_id=PLAIN)
-        record = scheduler.managed_reservations().one()
-        assert record.session_id is PLAIN
+        (allocation,) = scheduler.allocate(hours(8, 10))
+        allocation.group = PLAIN
+        scheduler.session.flush()
+        assert allocation.group is PLAIN
         scheduler.commit()
-        assert type(record.session_id) is SoftUUID
+        assert type(allocation.group) is SoftUUID
 
     def test_compared_with_strings(self, scheduler):
         """A column of UUIDs is compared with hex strings, and with casts of text."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 from rich.text import Text
 
 from libres.cli.centre.acts import ACTS, RESOURCES, Stage
@@ -16,6 +17,7 @@ from libres.cli.centre.week import Week
 from libres.cli.drawing import Drawing
 from libres.cli.terminal import console, day_of
 from libres.cli.weeks import week_chart
+from libres.modules.errors import LibresError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,24 +29,37 @@ if TYPE_CHECKING:
 
 __all__ = ("open_centre",)
 
+INTRODUCTION = (
+    "Every verb is a method of Scheduler, in a transaction of its own; every event a "
+    "list of libres.modules.events, told as it fires."
+)
+
 
 def open_centre(database: Database, zone: ZoneInfo, today: date) -> None:
     """Clear the centre, let the acts happen in the week of *today*, and draw it."""
     out = console()
     week = Week.of(today, zone)
-    teller = Teller(database.context, out)
-    stage = Stage(teller, week)
+    stage = Stage(Teller(database.context, out), week)
     out.print(Text(f"A small community centre on {database.place}", "bold"))
+    out.print(INTRODUCTION)
     database.context.transaction(lambda: _clear(stage))
-    with listening(teller):
-        for act in ACTS:
-            act(stage)
+    _perform(stage)
     _draw(stage, out)
 
 
 def _clear(stage: Stage) -> None:
     for resource in RESOURCES:
         stage.scheduler(resource).extinguish_managed_records()
+
+
+def _perform(stage: Stage) -> None:
+    try:
+        with listening(stage.tell):
+            for act in ACTS:
+                act(stage)
+    except LibresError as error:
+        message = f"{error}\nPerhaps another demo runs on this database: try again."
+        raise click.ClickException(message) from error
 
 
 def _draw(stage: Stage, out: Console) -> None:

@@ -42,7 +42,7 @@ class Resource:
 MEETING_ROOM = Resource("Meeting room", "steps of 15 minutes")
 STUDIO = Resource("Music studio", "steps of 30 minutes")
 WORKSHOP = Resource("Workshop", "steps of 60 minutes")
-CONCERT = Resource("Concert", "16 seats, at most 4 at once")
+CONCERT = Resource("Concert", "20 seats, at most 4 at once")
 COURSE = Resource("Pottery course", "three evenings, 6 places, only as a whole")
 NURSERY = Resource("Nursery", "2 places, approved by hand")
 HALL = Resource("Hall", "blocked by its halves", ("North half", "South half"))
@@ -136,7 +136,7 @@ def concert(stage: Stage) -> None:
     """Sell many places of one time, and not too many at once."""
     hall, week, tell = stage.enter(CONCERT), stage.week, stage.tell
     evening = week.span(SATURDAY, "19:30", "22:00")
-    tell.do(hall.allocate, "Saturday evening", evening, quota=16, quota_limit=4)
+    tell.do(hall.allocate, "Saturday evening", evening, quota=20, quota_limit=4)
     for guest in (ADA, DAN, EVA):
         tell.do(hall.book, "four seats", guest, evening, quota=4)
     tell.refused(hall.book, "five seats", BEN, evening, quota=5)
@@ -164,11 +164,11 @@ def nursery(stage: Stage) -> None:
         for parent in (CLEO, DAN, EVA)
     ]
     tell.note(f"{opened[0].waitinglist_length} are waiting for Monday")
-    for token in queue[:2]:
-        tell.do(places.approve_reservations, "who came first", token)
-    last = queue[-1]
-    tell.refused(places.approve_reservations, "who came last", last)
-    tell.do(places.deny_reservation, "who came last", last)
+    first, second, third = queue
+    tell.do(places.approve_reservations, "who came first", first)
+    tell.do(places.approve_reservations, "who came second", second)
+    tell.refused(places.approve_reservations, "who came third", third)
+    tell.do(places.deny_reservation, "who came third", third)
 
 
 def hall(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -28,21 +28,21 @@ T = TypeVar("T")
 
 VERB_COLUMNS = 8
 
-CHANGED = ("old_time", "new_time")
-"""What on_reservation_time_changed tells by keyword."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Teller:
     """Does things in transactions of their own and tells about them."""
 
     context: Context
     out: Console
+    _column: int = field(default=0, init=False)
+    """Where the line of events ends that is being written; 0: there is none."""
 
     def chapter(self, title: str, about: str) -> None:
         """Begin to tell about something else."""
+        self._end_events()
         self.out.print()
-        self.out.print(Text.assemble((title, "bold"), f" · {about}"))
+        self.out.print(Text.assemble((title, "bold"), f", {about}"))
 
     def do(
         self, call: Callable[P, T], what: str, /, *args: P.args, **kwargs: P.kwargs
@@ -66,19 +66,34 @@ class Teller:
             message = f"This should have been refused: {_verb(call)} {what}."
             raise click.ClickException(message)
 
-    def event(self, name: str, what: str) -> None:
-        """Tell that an event has fired."""
-        self._line("event", f"{name}: {what}", "dim", dim=True)
-
     def note(self, what: str) -> None:
-        """Tell something that needs no verb."""
+        """Tell something that nobody did."""
         self._line("", what, "")
 
-    def _line(self, verb: str, what: str, style: str, *, dim: bool = False) -> None:
+    def event(self, what: str) -> None:
+        """Tell that an event has fired, beside those that fired just before."""
+        piece = f", {what}" if self._column else f"{'event':>{VERB_COLUMNS}} {what}"
+        if self._column + len(piece) > self.out.width:
+            self._end_events()
+            piece = f"{'':{VERB_COLUMNS}} {what}"
+        self._column += len(piece)
+        self.out.print(Text(piece, "dim"), end="", soft_wrap=True)
+
+    def end(self) -> None:
+        """End the story."""
+        self._end_events()
+
+    def _end_events(self) -> None:
+        if self._column:
+            self.out.print()
+        self._column = 0
+
+    def _line(self, verb: str, what: str, style: str) -> None:
+        self._end_events()
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=VERB_COLUMNS, justify="right")
         grid.add_column(overflow="fold")
-        grid.add_row(Text(verb, style), Text(what, "dim" if dim else ""))
+        grid.add_row(Text(verb, style), Text(what))
         self.out.print(grid)
 
 
@@ -97,7 +112,7 @@ def _whose(args: tuple[object, ...]) -> str:
 @contextmanager
 def listening(teller: Teller) -> Iterator[None]:
     """Tell about the events of the teller's context while the block runs."""
-    listeners = [(event, partial(_tell, teller, name)) for name, event in _lists()]
+    listeners = [(event, partial(_tell, teller, say)) for event, say in _WORDS]
     for event, listener in listeners:
         event.append(listener)
     try:
@@ -105,25 +120,42 @@ def listening(teller: Teller) -> Iterator[None]:
     finally:
         for event, listener in listeners:
             event.remove(listener)
-
-
-def _lists() -> Iterator[tuple[str, list[Callable[..., Any]]]]:
-    names = (name for name in events.__all__ if name != "Event")
-    yield from ((name, getattr(events, name)) for name in names)
-    mails = events.on_reservations_approved.committed
-    yield "on_reservations_approved.committed", mails
+        teller.end()
 
 
 def _tell(
-    teller: Teller, name: str, context: Context, *args: Any, **kwargs: Any
+    teller: Teller,
+    say: Callable[..., str],
+    context: Context,
+    *args: Any,
+    **kwargs: Any,
 ) -> None:
     if context is teller.context:
-        teller.event(name, _in_words(*args, **kwargs))
+        teller.event(say(*args, **kwargs))
 
 
-def _in_words(subject: Any, *_args: Any, **times: Range) -> str:
-    """Say what an event is about: which times, whose reservations, how many."""
-    if times:
-        return " becomes ".join(times_of(*times[name]) for name in CHANGED)
-    emails = sorted({getattr(item, "email", "") for item in subject} - {""})
-    return f"{len(subject)} of {', '.join(emails)}" if emails else f"{len(subject)}"
+def _counted(verb: str) -> Callable[..., str]:
+    """Return what to say of an event whose first argument is a list."""
+    return lambda items, *_others: f"{len(items)} {verb}"
+
+
+def _changed(_reservation: object, *, old_time: Range, new_time: Range) -> str:
+    return f"time changed from {old_time[0]:%H:%M} to {times_of(*new_time)}"
+
+
+def _mailed(reservations: list[Any]) -> str:
+    emails = sorted({reservation.email for reservation in reservations})
+    return f"after the commit: mail to {', '.join(emails)}"
+
+
+_WORDS: tuple[tuple[list[Callable[..., Any]], Callable[..., str]], ...] = (
+    (events.on_allocations_added, _counted("allocated")),
+    (events.on_reservations_made, _counted("made")),
+    (events.on_reservations_confirmed, _counted("confirmed")),
+    (events.on_reservations_approved, _counted("approved")),
+    (events.on_reservations_denied, _counted("denied")),
+    (events.on_reservations_removed, _counted("removed")),
+    (events.on_reservation_time_changed, _changed),
+    (events.on_reservations_approved.committed, _mailed),
+)
+"""All lists of the library, and one of those for after the commit: how to say it."""

@@ -16,6 +16,7 @@ from sqlalchemy import Index, Text, UniqueConstraint, inspect
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relationship
 
+from libres.context.transactions import ALLOCATION_KEY as PLACE_KEY
 from libres.db.models.base import ORMBase
 from libres.db.models.keywords import assign
 from libres.db.models.other import OtherModels
@@ -50,9 +51,6 @@ from libres.modules.rasterizer import (
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Query
-
-PLACE_KEY: Final = "resource_start_ix"
-"""The name of the unique constraint: a place exists once at a time."""
 
 COPIED: Final = (
     "resource",
@@ -130,8 +128,8 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
         timezone: str | None = None,
         quota: int = 1,
         quota_limit: int = 0,
-        partly_available: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
-        approve_manually: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
+        partly_available: bool = False,
+        approve_manually: bool = False,
         **values: Any,
     ) -> None:
         """Take any mapped attribute as keyword; None leaves an attribute unset.
@@ -275,9 +273,9 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
         start: time,
         end: time,
         timezone: str | None = None,
-        is_dst: bool = False,  # noqa: FBT001, FBT002 - positional in 1.x
-        raise_non_existent: bool = False,  # noqa: FBT001, FBT002
-        raise_ambiguous: bool = False,  # noqa: FBT001, FBT002
+        is_dst: bool = False,
+        raise_non_existent: bool = False,
+        raise_ambiguous: bool = False,
     ) -> Range:
         """Cut two times of the allocation's first day to the allocation.
 
@@ -382,7 +380,7 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
 
     def availability_partitions(
         self,
-        normalize_dst: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        normalize_dst: bool = True,
     ) -> Partitions:
         """Show this record as blocks of (percent, reserved). Queries the database."""
         return self._timeline(normalize_dst=normalize_dst).partitions
@@ -394,12 +392,8 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
         in front of the slot that follows it.
         """
         moved = shifts(self.span, self._zone()) if self.partly_available else ()
-        gaps = {each.at: each.amount for each in moved if each.amount.total_seconds() > 0}
-        folds = [
-            skipped_window(self.span, each)
-            for each in moved
-            if each.amount.total_seconds() < 0
-        ]
+        gaps = {each.at: each.amount for each in moved if each.is_gap}
+        folds = [skipped_window(self.span, each) for each in moved if not each.is_gap]
         step = self._slots().step
         for start, end in self.all_slots():
             if start in gaps:
@@ -418,9 +412,7 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
             for slot in self.reserved_slots
         ]
         moved = shifts(whole, self._zone()) if normalize_dst and partly else ()
-        return timeline(
-            whole, self.checked_raster, taken, partly=partly, shifts=moved
-        )
+        return timeline(whole, self.checked_raster, taken, partly=partly, shifts=moved)
 
     # Groups, places, waiting list -----------------------------------------------
 
@@ -481,7 +473,7 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
 
     def siblings(
         self,
-        imaginary: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        imaginary: bool = True,
     ) -> list[Allocation]:
         """Return the master and its mirrors in order. Queries the database.
 

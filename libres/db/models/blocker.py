@@ -62,7 +62,7 @@ class ReservationBlocker(TimestampMixin, Targeting, ORMBase):
 
     def target_allocations(
         self,
-        masters_only: bool = True,  # noqa: FBT001, FBT002 - positional in 1.x
+        masters_only: bool = True,
     ) -> Query[Allocation]:
         """Return a query for the allocations that are meant, by start.
 

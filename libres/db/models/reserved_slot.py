@@ -24,9 +24,6 @@ from libres.modules.rasterizer import rasterize_end, rasterize_start
 if TYPE_CHECKING:
     from libres.db.models.allocation import Allocation
 
-SLOT_KEY: Final = "reserved_slots_pkey"
-"""The name PostgreSQL gives the primary key (resource, start)."""
-
 SOURCE_TYPES: Final = ("reservation", "blocker")
 SOURCE_ENUM: Final = "reserved_slot_source_type"
 
@@ -40,9 +37,7 @@ class ReservedSlot(TimestampMixin, ORMBase):
     start: Mapped[datetime] = mapped_column(primary_key=True)
     end: Mapped[datetime] = mapped_column()
     allocation_id: Mapped[int] = mapped_column(ForeignKey("allocations.id"))
-    source_type: Mapped[str] = mapped_column(
-        Enum(*SOURCE_TYPES, name=SOURCE_ENUM)
-    )
+    source_type: Mapped[str] = mapped_column(Enum(*SOURCE_TYPES, name=SOURCE_ENUM))
     reservation_token: Mapped[uuid.UUID]
     source_id: Mapped[int]
 

@@ -18,10 +18,10 @@ class TimestampMixin:
         return utcnow()
 
     created: Mapped[datetime] = mapped_column(
-        default=lambda: TimestampMixin.timestamp(),
+        default=lambda: TimestampMixin.timestamp(),  # noqa: PLW0108 - looked up late
         deferred=True,
     )
     modified: Mapped[datetime | None] = mapped_column(
-        onupdate=lambda: TimestampMixin.timestamp(),
+        onupdate=lambda: TimestampMixin.timestamp(),  # noqa: PLW0108 - looked up late
         deferred=True,
     )

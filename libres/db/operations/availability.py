@@ -225,9 +225,7 @@ def shown_blocked(
     reaching = _Reaching(slots)
     for allocation, master in masters:
         taken = reaching.within(master.span)
-        line = laid_out(
-            master, taken, quota=master.quota, normalize_dst=normalize_dst
-        )
+        line = laid_out(master, taken, quota=master.quota, normalize_dst=normalize_dst)
         yield allocation, line.availability, line.partitions
 
 
@@ -243,7 +241,9 @@ class _Reaching:
     def within(self, span: Span) -> list[Taken]:
         """Return the slots that overlap a span, each once."""
         found = {
-            id(taken): taken for day in _days_of(span) for taken in self._days.get(day, ())
+            id(taken): taken
+            for day in _days_of(span)
+            for taken in self._days.get(day, ())
         }
         return [taken for taken in found.values() if taken.span.overlaps(span)]
 

@@ -51,7 +51,9 @@ def add(
     allotment = _claimed(targets, members)
     scope.session.add_all(blockers)
     scope.session.flush()
-    claims = [claim.owned_by(blockers[claim.source_id].id) for claim in allotment.claims]
+    claims = [
+        claim.owned_by(blockers[claim.source_id].id) for claim in allotment.claims
+    ]
     write_claims(scope.session, claims, "blocker", token)
     return blockers
 

@@ -162,4 +162,3 @@ def _new_record(
     for name, value in target.values.items():
         setattr(new, name, value)
     return new
-

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from libres.db.scope import Scope
 
 
-def count_free(
-    scope: Scope, master: Allocation, start: datetime, end: datetime
-) -> int:
+def count_free(scope: Scope, master: Allocation, start: datetime, end: datetime) -> int:
     """Count the places of a master that are free in a range."""
     insist(master.overlaps(start, end), "The range does not overlap the allocation.")
     asked = scope.utc(start), scope.utc(end)

@@ -77,8 +77,7 @@ def _check_terms(wanted: Move) -> None:
     for name in ("new_quota", "quota_limit"):
         number = getattr(wanted, name)
         insist(
-            number is None
-            or (type(number) is int and 0 <= number <= LARGEST_QUOTA),
+            number is None or (type(number) is int and 0 <= number <= LARGEST_QUOTA),
             f"{name} must be a whole number from 0 to {LARGEST_QUOTA}, not {number!r}.",
         )
 
@@ -128,8 +127,9 @@ def _check_affected(
         Reservation.id, Reservation.start, Reservation.end
     ).filter(Reservation.target == master.group, Reservation.status == "pending")
     if master.partly_available:
-        slots, pending = _outside(slots, ReservedSlot, span), _outside(
-            pending, Reservation, span
+        slots, pending = (
+            _outside(slots, ReservedSlot, span),
+            _outside(pending, Reservation, span),
         )
     if slot := slots.order_by(ReservedSlot.start).first():
         raise AffectedReservationError(slot)
@@ -159,9 +159,7 @@ def _change_terms(scope: Scope, master: Allocation, wanted: Move) -> None:
             change_quota(scope, member, wanted.new_quota)
 
 
-def _change_places(
-    scope: Scope, master: Allocation, span: Span, wanted: Move
-) -> None:
+def _change_places(scope: Scope, master: Allocation, span: Span, wanted: Move) -> None:
     """Set time, group and data on every place that is left of the allocation."""
     start = master._start
     query = selections.managed_allocations(scope).options(loading.WITHOUT_SLOTS)

@@ -110,9 +110,7 @@ def _on_days(
     ]
 
 
-def _unused_within(
-    scope: Scope, start: datetime, end: datetime
-) -> ColumnElement[bool]:
+def _unused_within(scope: Scope, start: datetime, end: datetime) -> ColumnElement[bool]:
     """Is it ours, with its whole group in the range, without slots or reservations?"""
     member = aliased(Allocation)
     outside = (
@@ -156,5 +154,3 @@ def extinguish(scope: Scope) -> None:
     selections.blockers(scope, [scope.resource]).delete("fetch")
     selections.managed_reserved_slots(scope).delete("fetch")
     selections.managed_allocations(scope).delete("fetch")
-
-

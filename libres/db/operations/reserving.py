@@ -62,7 +62,6 @@ class Target:
             "timezone": self.match.master.timezone,
         }
 
-
     def matches_among(self, members: Iterable[Sequence[Match]]) -> list[Match]:
         """Return the own match, or those of the group's members."""
         if self.match is not None:
@@ -139,7 +138,11 @@ def checked_email(scope: Scope, email: object) -> str:
     Raises InvalidEmailAddress if the context's validator refuses it.
     """
     stripped = email.strip() if isinstance(email, str) else ""
-    if not stripped or "\x00" in stripped or not scope.services.validate_email(stripped):
+    if (
+        not stripped
+        or "\x00" in stripped
+        or not scope.services.validate_email(stripped)
+    ):
         raise InvalidEmailAddress(email=email)
     return stripped
 
@@ -205,7 +208,9 @@ class _Cart:
         if not session_id:
             return cls(None, frozenset())
         query = (
-            scope.session.query(Reservation.token, Reservation.target, Reservation.start)
+            scope.session.query(
+                Reservation.token, Reservation.target, Reservation.start
+            )
             .filter(Reservation.session_id == session_id)
             .order_by(Reservation.created, Reservation.id)
         )

@@ -69,9 +69,7 @@ def search(scope: Scope, wanted: Wanted) -> list[Allocation]:
     candidates = _candidates(scope, wanted, rules)
     if candidates and (wanted.minspots or wanted.available_only):
         candidates = _with_enough_left(scope, wanted, rules, candidates)
-    found = [
-        each for each in candidates if rules.matches_group(in_group=each.master.in_group)
-    ]
+    found = [each for each in candidates if rules.matches_group(each.master)]
     return _with_group_members(scope, wanted, found)
 
 

@@ -32,7 +32,9 @@ def detach(session: Session, records: Sequence[object]) -> None:
 
 def deny(scope: Scope, token: object) -> None:
     """Delete what is pending under a token; tell ``on_reservations_denied``."""
-    pending = selections.reservations_by_token(scope, token).filter(Reservation.status == "pending")
+    pending = selections.reservations_by_token(scope, token).filter(
+        Reservation.status == "pending"
+    )
     denied = readable(pending)
     if not denied:
         return

@@ -184,4 +184,3 @@ def forget_slots(session: Session) -> None:
     for record in session.identity_map.values():
         if isinstance(record, Allocation) and "reserved_slots" in record.__dict__:
             session.expire(record, ["reserved_slots"])
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.postgresql import JSONB
@@ -65,8 +66,6 @@ class _InnerDict(dict[str, Any]):
         return (dict, (dict(self),))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        from copy import deepcopy
-
         return deepcopy(dict(self), memo)
 
 

@@ -1,0 +1,90 @@
+"""Every Python example of the documentation runs, and shows what Python answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import (
+    OTHERS,
+    PYTHON,
+    ROOT,
+    blocks_of,
+    examples_of,
+    name_of,
+    pages,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = pages()
+WITH_EXAMPLES = [page for page in PAGES if examples_of(page)]
+
+PROMISED = (
+    "README.rst",
+    "docs/tutorial.rst",
+    "docs/howto/blockers.rst",
+    "docs/howto/blocking_resources.rst",
+    "docs/howto/cart.rst",
+    "docs/howto/flask.rst",
+    "docs/howto/groups.rst",
+    "docs/howto/models.rst",
+    "docs/howto/plone.rst",
+    "docs/howto/pyramid.rst",
+    "docs/howto/quotas.rst",
+    "docs/howto/retry.rst",
+    "docs/howto/services.rst",
+    "docs/explanation/mirrors.rst",
+    "docs/explanation/raster.rst",
+    "docs/explanation/timezones.rst",
+    "docs/explanation/transactions.rst",
+)
+
+
+def run(page: Path, dsn: str) -> subprocess.CompletedProcess[str]:
+    """Run the examples of a page in a process of its own."""
+    command = [sys.executable, "-m", "tests.docs.run_page", str(page), dsn]
+    return subprocess.run(  # noqa: S603 - our own interpreter and pages
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
+def test_examples_run(page: Path, empty_dsn: str) -> None:
+    """A page read from top to bottom is a script that works on an empty database."""
+    ran = run(page, empty_dsn)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_readme_is_refused_the_second_time(empty_dsn: str) -> None:
+    """The README says what happens if its example is run again, and it does."""
+    readme = ROOT / "README.rst"
+    assert run(readme, empty_dsn).returncode == 0
+    again = run(readme, empty_dsn)
+    assert "AlreadyReservedError" in again.stderr.splitlines()[-1]
+
+
+def test_readme_example_is_short() -> None:
+    """The example of the README has ten lines, not counting imports and blanks."""
+    [example] = examples_of(ROOT / "README.rst")
+    lines = [line for line in example.text.splitlines() if line.strip()]
+    assert len([line for line in lines if "import " not in line]) <= 10
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_page_has_examples(name: str) -> None:
+    """A page that is meant to show something does so, with answers to compare."""
+    assert examples_of(ROOT / name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_example_escapes(page: Path) -> None:
+    """Python stands in blocks that are run, and nowhere else."""
+    blocks = blocks_of(page)
+    assert {block.language for block in blocks} <= PYTHON | OTHERS
+    prompts = page.read_text(encoding="utf-8").count(">>> ")
+    assert prompts == sum(block.text.count(">>> ") for block in blocks)
