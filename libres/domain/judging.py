@@ -92,13 +92,14 @@ def check_allocation_options(
         raise InvalidAllocationError(grouped=True, skip_overlapping=True)
 
 
-def check_quota(quota: object) -> None:
-    """Raise Misuse if a quota is not a whole number from 1 to what an integer holds."""
+def check_quota(quota: object, name: str = "quota", least: int = 1) -> None:
+    """Raise Misuse if a number of places is not whole, or not what a column holds."""
     insist(
         isinstance(quota, int)
         and not isinstance(quota, bool)
-        and 0 < quota <= LARGEST_QUOTA,
-        f"The quota must be a whole number from 1 to {LARGEST_QUOTA}, not {quota!r}.",
+        and least <= quota <= LARGEST_QUOTA,
+        f"{name} must be a whole number from {least} to {LARGEST_QUOTA}, "
+        f"not {quota!r}.",
     )
 
 

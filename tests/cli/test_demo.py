@@ -64,7 +64,7 @@ def test_every_command_has_help() -> None:
 def test_it_runs_as_a_module() -> None:
     """`python -m libres.cli` is the same command."""
     command = [sys.executable, "-m", "libres.cli", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
     assert done.stdout == f"libres, version {__version__}\n"
 
 
@@ -203,7 +203,9 @@ def test_two_demos_at_once_end_in_a_sentence(
 def test_a_pipe_that_is_closed_early(dsn: str) -> None:
     """`libres demo | head` ends without a traceback."""
     command = f"{sys.executable} -m libres.cli demo --dsn '{dsn}' | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602 - our own command
+    done = subprocess.run(  # noqa: S602 - our own command
+        command, shell=True, capture_output=True, text=True, check=False
+    )
     assert done.stdout.startswith("A small community centre")
     assert "Traceback" not in done.stderr
 

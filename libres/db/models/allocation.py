@@ -288,7 +288,7 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
         if not self.partly_available:
             return first, last
         insist(
-            isinstance(start, time) and isinstance(end, time),
+            all(isinstance(each, time) for each in (start, end)),
             f"limit_timespan takes two datetime.time, not {start!r} and {end!r}.",
         )
         wanted = times_of_day(

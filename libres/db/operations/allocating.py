@@ -64,6 +64,7 @@ def _judged(scope: Scope, dates: object, terms: Terms) -> list[Span]:
         skip_overlapping=terms.skip_overlapping,
     )
     check_quota(terms.quota)
+    check_quota(terms.quota_limit, "quota_limit", least=0)
     return allocatable_spans(
         scope.prepare(dates), terms.raster, scope.timezone, whole_day=terms.whole_day
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from libres.db import criteria, loading, selections
 from libres.db.models import Allocation, Reservation, ReservedSlot
 from libres.db.operations.quota import change_quota
-from libres.domain.judging import LARGEST_QUOTA, moved_span
+from libres.domain.judging import check_quota, moved_span
 from libres.domain.spans import Span
 from libres.modules.errors import (
     AffectedPendingReservationError,
@@ -76,10 +76,8 @@ def move(scope: Scope, master_id: int, wanted: Move) -> None:
 def _check_terms(wanted: Move) -> None:
     for name in ("new_quota", "quota_limit"):
         number = getattr(wanted, name)
-        insist(
-            number is None or (type(number) is int and 0 <= number <= LARGEST_QUOTA),
-            f"{name} must be a whole number from 0 to {LARGEST_QUOTA}, not {number!r}.",
-        )
+        if number is not None:
+            check_quota(number, name, least=0)
 
 
 def _places(scope: Scope, id: int) -> list[Allocation]:  # noqa: A002 - the public name
