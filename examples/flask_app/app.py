@@ -101,7 +101,7 @@ def week(room: str, day: str, message: str = "") -> str:
         day=day,
         message=message,
         days=list(rooms.allocations_with_availability_by_range(start, end)),
-        reservations=reserved.order_by(Reservation.start).all(),
+        reservations=reserved.order_by(Reservation.start, Reservation.id).all(),
         before=monday - WEEK,
         after=monday + WEEK,
     )

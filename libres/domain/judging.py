@@ -169,12 +169,13 @@ def moved_span(
 ) -> Span:
     """Tell where an allocation comes to lie.
 
-    Raises InvalidAllocationError if it would end before it starts.
+    Raises InvalidAllocationError if it would not end after it starts, ValueError for
+    reversed whole days.
     """
-    if end < start:
-        raise InvalidAllocationError(start=start, end=end)
     if whole_day:
         start, end = align_to_day(start, end, timezone)
+    if end < start:
+        raise InvalidAllocationError(start=start, end=end)
     span = Span.rasterized(start, end, raster)
     if span.is_empty:
         raise InvalidAllocationError(start=span.start, end=span.end)

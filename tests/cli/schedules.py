@@ -54,6 +54,9 @@ def write(path: Path, sessions: Iterable[Session | str]) -> Path:
 
 def row(start: str, end: str, room: str = "Hall", line: int = 2) -> Row:
     """Make a row from two ISO times; without an offset they are in UTC."""
-    times = [datetime.fromisoformat(text) for text in (start, end)]
-    aware = [time if time.tzinfo else time.replace(tzinfo=UTC) for time in times]
-    return Row(line, room, *aware, {"title": "x"})
+    return Row(line, room, _aware(start), _aware(end), {"title": "x"})
+
+
+def _aware(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -103,7 +103,7 @@ def test_days_never_overlap_and_leave_no_session_out(
 ) -> None:
     """Also across the beginning of summer time, and whatever meets whatever."""
     rows = [
-        row(*(f"{t:%Y-%m-%dT%H:%M:%S}" for t in (start, start + length)))
+        row(start.isoformat(), (start + length).isoformat())
         for start, length in sessions
     ]
     days = days_of(rows, BERLIN)

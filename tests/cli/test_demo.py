@@ -95,7 +95,7 @@ def test_a_week_of_every_resource(dsn: str) -> None:
     assert chart(output, "Nursery")[2].endswith(" 0 % free")
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("columns", [60, 120])
 def test_every_width(columns: int, dsn: str) -> None:
     """No line is wider than the terminal, and no resource is missing."""
     output = run("demo", "--dsn", dsn, columns=columns)

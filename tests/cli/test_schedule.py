@@ -217,12 +217,13 @@ def test_a_conflict_starts_the_file_again(stored: Context, tmp_path: Path) -> No
     """Another transaction in the way is no reason to lose or to double a row."""
     file = write(tmp_path / "congress.csv", congress(rooms=1, days=1))
     rows = parse_schedule(file.read_bytes(), BERLIN)
+    conflict = OperationalError("", {}, SerializationFailure())
     told: list[int] = []
 
     def collide_once(done: int) -> None:
         told.append(done)
         if told == [1, 2]:
-            raise OperationalError("", {}, SerializationFailure())
+            raise conflict
 
     loaded = book_schedule(stored, BERLIN, rows, collide_once)
     assert told == [1, 2, 1, 2, 3, 4]

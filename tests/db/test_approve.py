@@ -132,6 +132,23 @@ class TestSlots:
             scheduler.approve_reservations(token)
             assert scheduler.session.query(ReservedSlot).count() == 2
 
+    @pytest.mark.parametrize(
+        ("day", "count"),
+        [
+            pytest.param("2030-06-03", 24, id="an ordinary day"),
+            pytest.param("2030-03-31", 23, id="the day of the spring change"),
+            pytest.param("2030-10-27", 25, id="the day of the autumn change"),
+        ],
+    )
+    def test_whole_days(self, scheduler, day, count):
+        """A whole day has as many hours as it really has."""
+        dates = at(day), at(day) + timedelta(days=1)
+        scheduler.allocate(dates, partly_available=True, raster=60)
+        token = scheduler.reserve(GUEST, dates)
+        slots = scheduler.approve_reservations(token)
+        assert len(slots) == len({slot.start for slot in slots}) == count
+        assert scheduler.availability() == 0
+
     def test_of_other_calls(self, scheduler):
         """Only the reservations of the token are approved."""
         scheduler.allocate(hours(8, 10), quota=2)

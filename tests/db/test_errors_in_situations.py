@@ -398,9 +398,11 @@ CONFIGURING = [
 
 def named(*tables):
     """Join tables, each row's id preceded by the name of its table."""
-    for name, rows in tables:
-        for one in rows:
-            yield pytest.param(*one.values, id=f"{name}: {one.id}")
+    return [
+        pytest.param(*one.values, id=f"{name}: {one.id}")
+        for name, rows in tables
+        for one in rows
+    ]
 
 
 @pytest.mark.parametrize(

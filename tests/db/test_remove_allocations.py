@@ -220,6 +220,13 @@ class TestUnused:
         assert scheduler.remove_unused_allocations(*WEEK) == 3 - len(left)
         assert days_left(scheduler) == left
 
+    def test_record_of_a_blocker(self, scheduler):
+        """A blocker without slots is a use as well, like a pending reservation."""
+        scheduler.allocate(hours(8, 10))
+        (blocker,) = scheduler.add_blocker(hours(8, 10))
+        scheduler.reserved_slots_by_blocker(blocker.token).delete("fetch")
+        assert scheduler.remove_unused_allocations(*WEEK) == 0
+
     def test_mirrors_are_counted(self, scheduler):
         """Stored mirrors that are free again go with their master."""
         scheduler.allocate(hours(8, 10), quota=3)

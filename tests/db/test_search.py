@@ -120,6 +120,26 @@ class TestRange:
         naive = at("2030-06-03 10:00"), at("2030-06-05 11:00")
         assert scheduler.search_allocations(*naive) == [late]
 
+    @pytest.mark.parametrize(
+        ("begin", "end", "dates", "found"),
+        [
+            pytest.param(0, 0, hours(8, 10, 1), False, id="no time at all"),
+            pytest.param(0, 0, hours(0, 24, 1), True, id="the moment it begins"),
+            pytest.param(22, 6, hours(23, 25, 1), True, id="over midnight"),
+            pytest.param(22, 6, hours(23, 23.5, 1), False, id="before midnight"),
+            pytest.param(22, 6, hours(21, 23, 1), True, id="over the first edge"),
+            pytest.param(22, 6, hours(1, 2, 1), False, id="after midnight"),
+        ],
+    )
+    @pytest.mark.parametrize("available_only", [False, True])
+    def test_reversed_window(self, scheduler, begin, end, dates, found, available_only):
+        """A window that ends before it begins holds what is at its first moment."""
+        masters = scheduler.allocate(dates)
+        result = scheduler.search_allocations(
+            *week(begin, end), available_only=available_only
+        )
+        assert result == (masters if found else [])
+
 
 class TestDays:
     @pytest.mark.parametrize(

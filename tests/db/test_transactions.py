@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from libres import new_scheduler
 from libres.context.registry import create_default_registry
-from libres.db.models import Allocation, ReservedSlot
+from libres.db.models import ReservedSlot
 from libres.modules import errors
 from tests.fixtures.races import race_threads
 
@@ -192,9 +192,7 @@ class TestConstraints:
     def test_double_allocation(self, room):
         """No two allocations of a resource start at the same time."""
         allocation = room.managed_allocations().one()
-        twin = allocation.copy()
-        assert isinstance(twin, Allocation)
-        room.session.add(twin)
+        room.session.add(allocation.copy())
         with pytest.raises(IntegrityError, match="resource_start_ix"):
             room.session.flush()
         room.rollback()

@@ -17,7 +17,9 @@ PYTHON = frozenset({"python", "pycon"})
 OTHERS = frozenset({"sh", "text", "xml", "ini", "sql"})
 """The languages that examples may be written in: those we run, and those we cannot."""
 
-DIRECTIVE = re.compile(r"^(?P<indent> *)\.\. (?:code-block|code|sourcecode)::(?P<language>.*)$")
+DIRECTIVE = re.compile(
+    r"^(?P<indent> *)\.\. (?:code-block|code|sourcecode)::(?P<language>.*)$"
+)
 
 
 @dataclass(frozen=True, slots=True)

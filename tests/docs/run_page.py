@@ -32,8 +32,8 @@ def run_page(page: Path, dsn: str) -> None:
 
     Raises BrokenExampleError, or what an example raises.
     """
-    module = ModuleType(page.stem)
-    sys.modules[page.stem] = module
+    module = ModuleType(f"page_{page.stem}")
+    sys.modules[module.__name__] = module  # where SQLAlchemy looks for annotations
     embedded.dsn = lambda _folder=None: dsn
     for block in examples_of(page):
         code = block.text.replace(ADDRESS, dsn)
@@ -48,9 +48,7 @@ def _run_code(block: Block, page: str, module: ModuleType) -> None:
 
 
 def _run_session(block: Block, page: str, module: ModuleType) -> None:
-    test = doctest.DocTestParser().get_doctest(
-        block.text, {}, page, page, block.offset
-    )
+    test = doctest.DocTestParser().get_doctest(block.text, {}, page, page, block.offset)
     test.globs = module.__dict__
     runner = doctest.DocTestRunner(verbose=False, optionflags=FLAGS)
     said: list[str] = []

@@ -25,9 +25,10 @@ def test_documentation_builds(tmp_path: Path) -> None:
 
 
 def _build(folder: Path) -> subprocess.CompletedProcess[str]:
+    options = ["-W", "--keep-going", "-q", "-b", "html"]
     where = ["-d", str(folder / "doctrees"), "docs", str(folder / "html")]
     return subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *where],
+        [sys.executable, "-m", "sphinx", *options, *where],
         cwd=ROOT,
         capture_output=True,
         text=True,

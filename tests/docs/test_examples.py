@@ -65,7 +65,8 @@ def test_readme_is_refused_the_second_time(empty_dsn: str) -> None:
     readme = ROOT / "README.rst"
     assert run(readme, empty_dsn).returncode == 0
     again = run(readme, empty_dsn)
-    assert "AlreadyReservedError" in again.stderr.splitlines()[-1]
+    assert again.returncode == 1
+    assert "libres.modules.errors.AlreadyReservedError: Not enough" in again.stderr
 
 
 def test_readme_example_is_short() -> None:

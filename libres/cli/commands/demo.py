@@ -27,7 +27,7 @@ SCHEDULE = "libres-demo-schedule"
     "--schedule",
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     metavar="FILE",
-    help="Load a CSV file (room,start,end,title,…; ISO times with offset) instead: "
+    help="Load a CSV file (room,start,end,title,...; ISO times with offset) instead: "
     "a resource per room, a reservation per row.",
 )
 @timezone_option
@@ -36,7 +36,8 @@ def demo(dsn: str | None, schedule: Path | None, timezone: ZoneInfo) -> None:
 
     Builds a small community centre, reserves and refuses, and draws the week of every
     resource. Without --dsn it starts a private PostgreSQL in your data folder. Run it
-    as often as you like: it clears its own records first, and no others.
+    as often as you like: it clears the centre's records first, and no others. A
+    schedule stays; loaded again, what is already reserved is refused.
     """
     if schedule is None:
         with connected(dsn, CENTRE) as database:

@@ -65,9 +65,10 @@ def load_schedule(context: Context, zone: ZoneInfo, rows: Sequence[Row]) -> None
 def _booked(context: Context, zone: ZoneInfo, rows: Sequence[Row]) -> Loaded:
     """Book the rows below a progress bar, which only a terminal gets to see."""
     err = console(stderr=True)
+    if not err.is_terminal:
+        return book_schedule(context, zone, rows, lambda _done: None)
     columns = TextColumn("Booking"), BarColumn(), MofNCompleteColumn()
-    hidden = not err.is_terminal
-    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("", total=len(rows))
         return book_schedule(
             context, zone, rows, lambda done: bar.update(task, completed=done)

@@ -1,0 +1,1 @@
+"""What is true: tables and properties of pure functions, no database."""

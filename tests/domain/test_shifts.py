@@ -1,0 +1,291 @@
+"""Clock changes: those of zoneinfo, in every zone, and whole days around them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import pytz
+
+from libres.domain.availability import Taken, timeline
+from libres.domain.days import Shift, shifts, shifts_of_year, to_utc, to_zone
+from libres.domain.spans import Span
+from tests.domain import grid
+from tests.domain.making import DAY, HOUR, STEP, local, utc
+
+YEAR = 2022
+FREE = timedelta()
+
+
+def found(name, start, end):
+    """The clock changes between two moments, as plain tuples."""
+    span = Span(utc(start), utc(end))
+    return tuple((shift.at, shift.amount) for shift in shifts(span, name))
+
+
+def in_year(name, year):
+    """The clock changes of a year, as plain tuples."""
+    return tuple((shift.at, shift.amount) for shift in shifts_of_year(name, year))
+
+
+def changing(year):
+    """The zones whose clocks change in a year."""
+    return [name for name in pytz.common_timezones if grid.changes(name, year)]
+
+
+def one_of_each(year):
+    """One zone for each set of clock changes; the others have the same moments."""
+    return {grid.changes(name, year): name for name in changing(year)}.values()
+
+
+class TestZoneinfo:
+    def test_every_zone(self):
+        """In every zone with a clock change, moments and amounts are zoneinfo's."""
+        wrong = {
+            name: in_year(name, YEAR)
+            for name in changing(YEAR)
+            if in_year(name, YEAR) != grid.changes(name, YEAR)
+        }
+        assert wrong == {}
+        assert len(changing(YEAR)) > 100
+
+    def test_a_zone_of_each_kind(self):
+        """So they were in 2011, when islands changed sides of the date line."""
+        kinds = one_of_each(2011)
+        wrong = {
+            name: in_year(name, 2011)
+            for name in kinds
+            if in_year(name, 2011) != grid.changes(name, 2011)
+        }
+        assert wrong == {}
+        assert len(kinds) > 30
+
+    @pytest.mark.parametrize("name", ["UTC", "Asia/Kathmandu", "Etc/GMT+5"])
+    def test_none(self, name):
+        """Where clocks never change, there is none."""
+        assert in_year(name, YEAR) == ()
+
+
+class TestNamed:
+    @pytest.mark.parametrize(
+        ("name", "year", "expected"),
+        [
+            pytest.param(
+                *("Europe/Zurich", 2022),
+                [("2022-03-27 01:00", 60), ("2022-10-30 01:00", -60)],
+                id="the reference",
+            ),
+            pytest.param(
+                *("Europe/London", 2022),
+                [("2022-03-27 01:00", 60), ("2022-10-30 01:00", -60)],
+                id="at one o'clock",
+            ),
+            pytest.param(
+                *("America/New_York", 2022),
+                [("2022-03-13 07:00", 60), ("2022-11-06 06:00", -60)],
+                id="west of Greenwich",
+            ),
+            pytest.param(
+                *("America/Santiago", 2022),
+                [("2022-04-03 03:00", -60), ("2022-09-11 04:00", 60)],
+                id="at midnight, in the south",
+            ),
+            pytest.param(
+                *("Australia/Lord_Howe", 2022),
+                [("2022-04-02 15:00", -30), ("2022-10-01 15:30", 30)],
+                id="by half an hour",
+            ),
+            pytest.param(
+                *("Africa/Casablanca", 2022),
+                [("2022-03-27 02:00", -60), ("2022-05-08 02:00", 60)],
+                id="back for Ramadan only",
+            ),
+            pytest.param(
+                *("Africa/Casablanca", 2023),
+                [("2023-03-19 02:00", -60), ("2023-04-23 02:00", 60)],
+                id="Ramadan is earlier each year",
+            ),
+            pytest.param(
+                *("Antarctica/Troll", 2022),
+                [("2022-03-27 01:00", 120), ("2022-10-30 01:00", -120)],
+                id="by two hours",
+            ),
+            pytest.param(
+                *("Pacific/Apia", 2011),
+                [
+                    ("2011-04-02 14:00", -60),
+                    ("2011-09-24 14:00", 60),
+                    ("2011-12-30 10:00", 24 * 60),
+                ],
+                id="a day is skipped",
+            ),
+            pytest.param(
+                *("Europe/Moscow", 2014),
+                [("2014-10-25 22:00", -60)],
+                id="once, for good",
+            ),
+        ],
+    )
+    def test_table(self, name, year, expected):
+        """Clocks change by any amount, at any hour."""
+        assert in_year(name, year) == tuple(
+            (utc(moment), timedelta(minutes=minutes)) for moment, minutes in expected
+        )
+
+
+class TestWithin:
+    @pytest.mark.parametrize(
+        ("start", "end", "number"),
+        [
+            pytest.param("2022-03-27 00:00", "2022-03-27 02:00", 1, id="across it"),
+            pytest.param(
+                "2022-03-27 01:00", "2022-03-27 02:00", 0, id="begins with it"
+            ),
+            pytest.param("2022-03-27 00:00", "2022-03-27 01:00", 1, id="ends with it"),
+            pytest.param("2022-03-27 00:00", "2022-03-27 00:59", 0, id="before it"),
+            pytest.param("2022-01-01 00:00", "2023-01-01 00:00", 2, id="a year"),
+            pytest.param("2021-12-31 12:00", "2022-01-01 12:00", 0, id="New Year"),
+            pytest.param("2021-06-01 00:00", "2022-06-01 00:00", 2, id="across years"),
+            pytest.param("2022-04-01 00:00", "2022-01-01 00:00", 0, id="reversed"),
+        ],
+    )
+    def test_table(self, start, end, number):
+        """Those after the start and until the end of a span are its own."""
+        assert len(found("Europe/Zurich", start, end)) == number
+
+    def test_value(self):
+        """A clock change is a value."""
+        (shift,) = shifts(
+            Span(utc("2022-03-27 00:00"), utc("2022-03-28 00:00")), "Europe/Zurich"
+        )
+        assert shift == Shift(utc("2022-03-27 01:00"), HOUR)
+
+    def test_order(self):
+        """They come in order of time, over many years."""
+        changes = found("Europe/Zurich", "1990-01-01", "1999-01-01")
+        moments = [moment for moment, _ in changes]
+        assert moments == sorted(moments)
+        assert len(moments) == 18
+
+
+def days_around(name, year):
+    """The whole local days around each clock change, that of the change included."""
+    for moment, _ in grid.changes(name, year):
+        midnight = grid.clock(moment, name).replace(hour=0, minute=0, second=0)
+        for number in (-2, -1, 0, 1):
+            day = midnight + number * DAY
+            span = Span(to_utc(day, name), to_utc(day + DAY, name))
+            if not span.is_empty:  # as the day that Apia has never seen
+                yield day, span
+
+
+def on_the_wall(span, name):
+    """From the first to the last look at the clock."""
+    return grid.clock(span.end, name) - grid.clock(span.start, name)
+
+
+def is_gap_at_midnight(day, name):
+    """Whether the day, or the one after, lacks its first moment."""
+    midnights = (to_zone(to_utc(each, name), name) for each in (day, day + DAY))
+    return any(each.hour or each.minute for each in midnights)
+
+
+def shown(span, name, taken=()):
+    """The timeline of a span, as the clocks show it."""
+    return timeline(span, 5, taken, partly=True, shifts=shifts(span, name))
+
+
+class TestWholeDays:
+    def test_duration(self):
+        """In every zone, whole days last as long as the clock on the wall says."""
+        wrong = {}
+        for name in changing(YEAR):
+            for day, span in days_around(name, YEAR):
+                blocks = shown(span, name).blocks
+                length = sum((block.duration for block in blocks), FREE)
+                if length != on_the_wall(span, name):
+                    wrong[name, day] = length
+        assert wrong == {}
+
+    def test_share(self):
+        """In every zone, five minutes at noon are their share of the whole day."""
+        wrong = {}
+        for name in changing(YEAR):
+            for day, span in days_around(name, YEAR):
+                noon = to_utc(day + 12 * HOUR, name)
+                taken = [Taken(Span(noon, noon + STEP), blocked=False)]
+                partitions = shown(span, name, taken).partitions
+                full = [percent for percent, is_full in partitions if is_full]
+                share = 100 * (STEP / on_the_wall(span, name))
+                if all(abs(percent - share) > 1e-9 for percent in full):
+                    wrong[name, day] = partitions
+        assert wrong == {}
+
+    def test_24_hours(self):
+        """Days of 23 and 25 hours are shown as 24, unless midnight is missing."""
+        wrong = {
+            (name, day): on_the_wall(span, name)
+            for name in changing(YEAR)
+            for day, span in days_around(name, YEAR)
+            if on_the_wall(span, name) != DAY and not is_gap_at_midnight(day, name)
+        }
+        assert wrong == {}
+
+    def test_skipped_day(self):
+        """Before the day that Apia has never seen, the clock jumps by two days."""
+        start = to_utc(local("2011-12-29"), "Pacific/Apia")
+        span = Span(start, utc("2011-12-30 10:00"))
+        assert span.duration == DAY
+        assert shown(span, "Pacific/Apia").partitions == [(50, False), (50, True)]
+
+    @pytest.mark.xfail(
+        strict=True,
+        raises=AssertionError,
+        reason="a gap at the end of a span is its own, one at its start is not",
+    )
+    @pytest.mark.parametrize(
+        ("name", "day", "missing"),
+        [
+            pytest.param(
+                "America/Santiago", "2022-09-10", False, id="Santiago, the eve"
+            ),
+            pytest.param(
+                "America/Santiago", "2022-09-11", True, id="Santiago, the day"
+            ),
+            pytest.param("Africa/Cairo", "2024-04-25", False, id="Cairo, the eve"),
+            pytest.param("Africa/Cairo", "2024-04-26", True, id="Cairo, the day"),
+        ],
+    )
+    def test_missing_midnight(self, name, day, missing):
+        """Who lacks the first hour is the day itself, not the complete day before."""
+        first = local(day)
+        span = Span(to_utc(first, name), to_utc(first + DAY, name))
+        gap = [(pytest.approx(100 / 24), True), (pytest.approx(2300 / 24), False)]
+        assert shown(span, name).partitions == (gap if missing else [(100, False)])
+
+
+class TestExtremes:
+    @pytest.mark.parametrize("name", ["UTC", "Europe/Zurich", "Asia/Tokyo"])
+    def test_first_year(self, name):
+        """East of Greenwich, and there, the year 1 has no clock changes."""
+        assert found(name, "0001-01-01 00:00", "0001-12-31 00:00") == ()
+
+    @pytest.mark.xfail(
+        strict=True,
+        raises=OverflowError,
+        reason="shifts_of_year asks for 1 January of the year 1, in the year 0 there",
+    )
+    def test_first_summer_in_the_west(self):
+        """West of Greenwich, the summer of the year 1 has none either."""
+        assert found("America/New_York", "0001-06-01 00:00", "0001-07-01 00:00") == ()
+
+    @pytest.mark.parametrize("name", ["UTC", "Europe/Zurich", "America/New_York"])
+    def test_last_year(self, name):
+        """Nor has the year 9999, until its last day."""
+        assert found(name, "9999-01-01 00:00", "9999-12-31 00:00") == ()
+
+    def test_thirty_years(self):
+        """Thirty years have sixty clock changes that cancel out."""
+        amounts = [a for _, a in found("Europe/Zurich", "2000-01-01", "2030-01-01")]
+        assert len(amounts) == 60
+        assert sum(amounts, FREE) == FREE
