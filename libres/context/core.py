@@ -151,8 +151,9 @@ class Context:
     ) -> None:
         """Set the factory of a service, which is called with the asking context.
 
-        With *cache* it is called once per context that asks, else each time. An
-        instance cached here before is stopped if it is a StoppableService.
+        With *cache*, or if the parent caches the service of this name, it is called
+        once per context that asks, else each time. An instance cached here before is
+        stopped if it is a StoppableService.
 
         Raises ContextIsLocked if this context is locked.
         """
@@ -172,7 +173,7 @@ class Context:
         holder = self._holder(key)
         if holder is None:
             raise errors.UnknownService(key)
-        if _cache_key(name) in holder.values:
+        if self._holder(_cache_key(name)) is not None:
             return self._cached_service(name, holder)
         return holder.values[key](self)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -24,6 +25,17 @@ SERIALIZABLE: Final = "SERIALIZABLE"
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of PostgreSQL that is supported."""
+
+
+def with_driver(dsn: str) -> URL:
+    """Read a DSN; without a driver it gets SQLAlchemy's own choice, if installed.
+
+    SQLAlchemy 2.0 chooses psycopg2 and 2.1 psycopg; libres brings psycopg2 along.
+    """
+    url = make_url(str(dsn).replace("postgres://", "postgresql://", 1))
+    if "+" in url.drivername or find_spec(url.get_driver_name()):
+        return url
+    return url.set(drivername=f"{url.drivername}+psycopg2")
 
 
 class SessionProvider(StoppableService):
@@ -49,7 +61,7 @@ class SessionProvider(StoppableService):
     ) -> None:
         self.dsn = self.assert_valid_postgres_version(dsn)
         self.engine = create_engine(
-            dsn,
+            with_driver(dsn),
             poolclass=QueuePool,
             pool_size=5,
             max_overflow=5,
@@ -68,7 +80,7 @@ class SessionProvider(StoppableService):
         """
         # The DSN is not repeated in the message: it may hold a password.
         insist("postgres" in str(dsn), _WRONG_DSN)
-        engine = create_engine(dsn, poolclass=NullPool)
+        engine = create_engine(with_driver(dsn), poolclass=NullPool)
         with engine.connect() as connection:
             version, number = connection.execute(_VERSION).one()
         return version, int(number)

@@ -362,9 +362,12 @@ class Scheduler(ContextServicesMixin):
         )
 
     def free_allocations_count(
-        self, master_allocation: Allocation, start: datetime, end: datetime
+        self,
+        master_allocation: Allocation,
+        start: datetime | None,
+        end: datetime | None,
     ) -> int:
-        """Count the places of a master that are free in a range.
+        """Count the places of a master that are free in a range. None: in all of it.
 
         Raises Misuse if the range does not overlap it.
         """

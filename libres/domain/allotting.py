@@ -49,10 +49,7 @@ class Allotment:
         slots = match.master.slots(match.span)
         places = list(islice(self._free(match, slots.span), quota))
         if len(places) < quota:
-            start, end = match.asked
-            raise AlreadyReservedError(
-                start=start, end=end, quota=quota, free=len(places)
-            )
+            raise AlreadyReservedError(**match.told, quota=quota, free=len(places))
         return self._claim([Claim(place, slots, source_id) for place in places])
 
     def take_all(self, match: Match, source_id: int) -> list[Claim]:

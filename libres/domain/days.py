@@ -153,12 +153,13 @@ def weekday_numbers(days: Container[object] | None) -> frozenset[int]:
     """Translate names ('mo' to 'su') and numbers (0 to 6) to numbers.
 
     None and an empty collection give an empty set: any day. Raises ValueError for
-    anything else.
+    a single one and for anything else.
     """
     if not days:
         return frozenset()
     if isinstance(days, str | int):
-        days = (days,)
+        message = f"Weekdays are a collection such as ['mo', 'tu'], not {days!r}."
+        raise ValueError(message)
     return frozenset(_weekday_number(day) for day in days)  # type: ignore[attr-defined]
 
 

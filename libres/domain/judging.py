@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libres.domain.days import align_to_day, is_valid_length
+from libres.domain.days import align_to_day, is_valid_length, to_zone
 from libres.domain.places import Master
 from libres.domain.spans import Range, Span, first_overlap
 from libres.modules.errors import (
@@ -48,6 +48,15 @@ class Match:
     def span(self) -> Span:
         """What was asked for, on the raster of the master."""
         return self.master.rasterized(self.asked)
+
+    @property
+    def told(self) -> dict[str, datetime]:
+        """Start and end as people say them, in the zone of the allocation."""
+        zone = self.master.timezone
+        return {
+            "start": to_zone(self.span.start, zone),
+            "end": to_zone(self.span.end, zone),
+        }
 
     @property
     def wanted_slots(self) -> Span:
@@ -109,10 +118,10 @@ def check_length(asked: Range, timezone: str) -> None:
     Raises ReservationTooLong beyond 24 hours or one whole day, ReservationTooShort
     below 5 minutes (a stored end counts as the displayed one).
     """
-    start, end = asked
+    start, end = (to_zone(date, timezone) for date in asked)
     if not is_valid_length(start, end, timezone):
         raise ReservationTooLong(start=start, end=end)
-    if end - start + TICK < SHORTEST_RESERVATION:
+    if asked[1] - asked[0] + TICK < SHORTEST_RESERVATION:
         raise ReservationTooShort(start=start, end=end)
 
 
@@ -148,19 +157,17 @@ def check_blockable(match: Match, *, own: bool) -> None:
 def check_free(match: Match, quota: int) -> None:
     """Raise AlreadyReservedError if fewer than *quota* places (or none) are free."""
     if match.free < max(1, quota):
-        start, end = match.asked
-        raise AlreadyReservedError(start=start, end=end, quota=quota, free=match.free)
+        raise AlreadyReservedError(**match.told, quota=quota, free=match.free)
 
 
 def check_contained(match: Match) -> None:
     """Raise TimerangeTooLong if what is asked for leaves the allocation."""
     if not match.master.span.contains(match.span):
-        start, end = match.asked
+        zone, span = match.master.timezone, match.master.span
         raise TimerangeTooLong(
-            start=start,
-            end=end,
-            allocated_from=match.master.span.start,
-            allocated_until=match.master.span.end,
+            **match.told,
+            allocated_from=to_zone(span.start, zone),
+            allocated_until=to_zone(span.end, zone),
         )
 
 

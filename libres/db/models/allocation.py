@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relat
 
 from libres.context.transactions import ALLOCATION_KEY as PLACE_KEY
 from libres.db.models.base import ORMBase
-from libres.db.models.keywords import assign
+from libres.db.models.keywords import Described, assign
 from libres.db.models.other import OtherModels
 from libres.db.models.reserved_slot import ReservedSlot
 from libres.db.models.timestamp import TimestampMixin
@@ -69,7 +69,7 @@ COPIED: Final = (
 """The attributes that a mirror has in common with its master."""
 
 
-class Allocation(TimestampMixin, OtherModels, ORMBase):
+class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
     """The master of an allocation, or one of its mirrors.
 
     May be subclassed (single-table inheritance by ``type``); the scheduler calls the
@@ -77,6 +77,7 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
     """
 
     __tablename__ = "allocations"
+    _described_by = ("id", "_start", "_end", "timezone")
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     resource: Mapped[uuid.UUID]
@@ -214,7 +215,9 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
 
     @property
     def span(self) -> Span:
-        """The allocated time, half-open, in UTC."""
+        """The allocated time, half-open, in UTC. Raises Misuse if it is not set."""
+        unset: Any = None in (self._start, self._end)
+        insist(not unset, "The allocation has no start or no end yet.")
         return Span.from_stored(to_utc(self._start, "UTC"), to_utc(self._end, "UTC"))
 
     def _localized(self, date: datetime) -> datetime:
@@ -299,9 +302,14 @@ class Allocation(TimestampMixin, OtherModels, ORMBase):
             raise_non_existent=raise_non_existent,
             raise_ambiguous=raise_ambiguous,
         )
-        start_at, end_at = (min(max(first, each), last) for each in wanted)
-        span = Span.rasterized(start_at, end_at, self.checked_raster)
-        return span.start, span.end
+        span = self.span.clip(self._rasterized(*self._cut(*wanted)))
+        zone = self._zone(timezone)
+        return to_zone(span.start, zone), to_zone(span.end, zone)
+
+    def _cut(self, *dates: datetime) -> Iterator[datetime]:
+        """Move dates outside of the allocation to its nearest edge."""
+        span = self.span
+        return (min(max(span.start, to_utc(date, "UTC")), span.end) for date in dates)
 
     # Slots ----------------------------------------------------------------------
 

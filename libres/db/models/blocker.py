@@ -10,7 +10,7 @@ from sqlalchemy import Enum, Index
 from sqlalchemy.orm import Mapped, Query, mapped_column
 
 from libres.db.models.base import ORMBase
-from libres.db.models.keywords import assign
+from libres.db.models.keywords import Described, assign
 from libres.db.models.targeting import Targeting
 from libres.db.models.timespan import Timespan
 from libres.db.models.timestamp import TimestampMixin
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ("ReservationBlocker", "Timespan")
 
 
-class ReservationBlocker(TimestampMixin, Targeting, ORMBase):
+class ReservationBlocker(Described, TimestampMixin, Targeting, ORMBase):
     """Like an approved reservation without a person; takes every place."""
 
     __tablename__ = "reservation_blockers"

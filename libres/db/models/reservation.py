@@ -10,7 +10,7 @@ from sqlalchemy import Enum, Index, String, Text
 from sqlalchemy.orm import Mapped, Query, mapped_column
 
 from libres.db.models.base import ORMBase
-from libres.db.models.keywords import assign
+from libres.db.models.keywords import Described, assign
 from libres.db.models.targeting import Targeting
 from libres.db.models.timespan import Timespan
 from libres.db.models.timestamp import TimestampMixin
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ("Reservation", "Timespan")
 
 
-class Reservation(TimestampMixin, Targeting, ORMBase):
+class Reservation(Described, TimestampMixin, Targeting, ORMBase):
     """One allocation's time, or one group, reserved for somebody.
 
     Pending ones hold no slots. What one call reserved shares a token. May be

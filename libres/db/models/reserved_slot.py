@@ -14,7 +14,7 @@ from sqlalchemy import Enum, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from libres.db.models.base import ORMBase
-from libres.db.models.keywords import assign
+from libres.db.models.keywords import Described, assign
 from libres.db.models.timestamp import TimestampMixin
 from libres.domain.days import to_zone
 from libres.domain.spans import display_end
@@ -28,10 +28,11 @@ SOURCE_TYPES: Final = ("reservation", "blocker")
 SOURCE_ENUM: Final = "reserved_slot_source_type"
 
 
-class ReservedSlot(TimestampMixin, ORMBase):
+class ReservedSlot(Described, TimestampMixin, ORMBase):
     """One occupied slot of one place, owned by a reservation or a blocker."""
 
     __tablename__ = "reserved_slots"
+    _described_by = ("start", "end", "source_type", "source_id")
 
     resource: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     start: Mapped[datetime] = mapped_column(primary_key=True)

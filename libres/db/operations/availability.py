@@ -186,7 +186,7 @@ def _alone(
 ) -> Shown:
     own = next(record for record in records if record.is_master)
     line = laid_out(master, own.taken, quota=1, normalize_dst=normalize_dst)
-    if master.partly_available and master.quota == 1:
+    if master.partly_available and len(records) == 1:
         return allocation, line.availability, line.partitions
     return allocation, of_records(records), line.partitions
 

@@ -111,6 +111,7 @@ def _blocker(
 
 def remove(scope: Scope, token: object, id: int | None = None) -> None:  # noqa: A002 - the public name
     """Delete blockers and their slots."""
+    insist(token, "A token is needed to remove its blockers.")
     blockers = selections.blockers_by_token(scope, token, id)
     ids = blockers.with_entities(ReservationBlocker.id).scalar_subquery()
     slots = scope.session.query(ReservedSlot).filter(

@@ -56,7 +56,7 @@ def change(
     insist(new_start and new_end, "A change needs both a new start and a new end.")
     times = scope.utc(new_start), scope.utc(new_end)  # type: ignore[arg-type]
     reservation = selections.reservations_by_token(scope, token, id).one()
-    wanted = Change(times, reservation.quota if quota is None else quota)
+    wanted = Change(times, quota or reservation.quota)
     reserving.check_quota_type(wanted.quota)
     if _is_unchanged(reservation, wanted):
         return None

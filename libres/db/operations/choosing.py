@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from libres.db.scope import Scope
 
 
-def count_free(scope: Scope, master: Allocation, start: datetime, end: datetime) -> int:
-    """Count the places of a master that are free in a range."""
+def count_free(
+    scope: Scope, master: Allocation, start: datetime | None, end: datetime | None
+) -> int:
+    """Count the places of a master that are free in a range. None: in all of it."""
+    if not (start and end):
+        start, end = master.span.stored
     insist(master.overlaps(start, end), "The range does not overlap the allocation.")
     asked = scope.utc(start), scope.utc(end)
     match = Match(asked, loading.master_of(master))

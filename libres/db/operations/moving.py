@@ -121,14 +121,13 @@ def _check_affected(
     slots = scope.session.query(ReservedSlot).filter(
         ReservedSlot.allocation_id.in_([each.id for each in affected])
     )
-    pending: Query[Any] = scope.session.query(
-        Reservation.id, Reservation.start, Reservation.end
-    ).filter(Reservation.target == master.group, Reservation.status == "pending")
+    pending: Query[Any] = scope.session.query(Reservation.id).filter(
+        Reservation.target == master.group, Reservation.status == "pending"
+    )
     if master.partly_available:
-        slots, pending = (
-            _outside(slots, ReservedSlot, span),
-            _outside(pending, Reservation, span),
-        )
+        slots = _outside(slots, ReservedSlot, span)
+        times = Reservation.start, Reservation.end
+        pending = _outside(pending, Reservation, span).with_entities(*times)
     if slot := slots.order_by(ReservedSlot.start).first():
         raise AffectedReservationError(slot)
     if reservation := pending.order_by(Reservation.id).first():
@@ -137,7 +136,8 @@ def _check_affected(
 
 def _outside(query: Query[Any], model: Any, span: Span) -> Query[Any]:
     start, end = span.stored
-    within: Query[Any] = query.filter((model.start < start) | (model.end > end))
+    outside = (model.start < start) | (model.end > end) | model.start.is_(None)
+    within: Query[Any] = query.filter(outside)
     return within
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID as PlainUUID
 
@@ -67,7 +67,7 @@ def _lower(session: Session, master: Allocation, new_quota: int) -> None:
     write_mirrors(session, [Place(known, resource) for resource in moves.values()])
     if moves:
         _move_slots(session, master, moves)
-    _drop_places(session, master, keep=resources[:new_quota])
+    _drop_places(session, master, keep={resources[0], *filter(None, targets.values())})
     places = session.query(Allocation).filter(_is_place_of(master))
     places.update({Allocation.quota: new_quota}, synchronize_session="fetch")
     session.expire_all()
@@ -136,7 +136,7 @@ def _move_slots(
 
 
 def _drop_places(
-    session: Session, master: Allocation, keep: Sequence[PlainUUID]
+    session: Session, master: Allocation, keep: Collection[PlainUUID]
 ) -> None:
     query = session.query(Allocation).filter(
         _is_place_of(master), Allocation.resource.not_in(keep)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, func, inspect, select
 
 from libres.db.models import (
     Allocation,
@@ -14,11 +14,18 @@ from libres.db.models import (
     ReservedSlot,
 )
 
+SETTING_UP: Final = 0x6C6962726573
+"""The key of the lock, held until the transaction ends: "libres" in ASCII."""
+
 OUR_MODELS = (Allocation, ReservedSlot, Reservation, ReservationBlocker)
 
 
 def create_missing(connection: Connection) -> None:
-    """Create all tables of the declarative base, and our indexes on older tables."""
+    """Create all tables of the declarative base, and our indexes on older tables.
+
+    Processes that do so at the same moment wait for each other.
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
     ORMBase.metadata.create_all(connection)
     known = inspect(connection)
     for model in OUR_MODELS:

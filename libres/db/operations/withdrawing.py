@@ -12,6 +12,7 @@ from libres.db import selections
 from libres.db.criteria import owned_by
 from libres.db.models import Reservation, ReservedSlot
 from libres.modules import events
+from libres.modules.errors import insist
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Query, Session
@@ -44,6 +45,7 @@ def deny(scope: Scope, token: object) -> None:
 
 def remove(scope: Scope, token: object, id: int | None = None) -> None:  # noqa: A002 - the public name
     """Delete reservations and their slots; tell ``on_reservations_removed``."""
+    insist(token, "A token is needed to remove its reservations.")
     removed = take_away(scope, token, id)
     if removed:
         tell(scope.context, scope.session, events.on_reservations_removed, removed)

@@ -31,6 +31,15 @@ class SoftUUID(uuid.UUID):
         return hash(self.int)
 
 
+def _parsed(value: object) -> uuid.UUID:
+    """Read a text as UUID, before the server does and gives up the transaction."""
+    try:
+        return uuid.UUID(str(value).strip())
+    except ValueError:
+        message = f"{value!r} is not a UUID: use one, or its 32 hexadecimal digits."
+        raise ValueError(message) from None
+
+
 class UUID(TypeDecorator[uuid.UUID]):
     """PostgreSQL's ``uuid``: binds whatever prints as one, returns SoftUUID."""
 
@@ -38,7 +47,9 @@ class UUID(TypeDecorator[uuid.UUID]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
+        if value is None:
+            return None
+        return str(value if isinstance(value, uuid.UUID) else _parsed(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> SoftUUID | None:
         return None if value is None else SoftUUID(str(value))
