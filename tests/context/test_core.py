@@ -185,11 +185,12 @@ def test_replaced_service_is_stopped(child, cache):
     assert child.get_service("x") is not old
 
 
-def test_uncached_replaces_inherited_cached(child, parent):
-    """A factory set here without cache is not cached because the parent's is."""
+def test_replaced_service_stays_cached(child, parent):
+    """A factory set on a child is called once if the parent caches that service."""
     parent.set_service("x", Stoppable, cache=True)
     child.set_service("x", Stoppable)
-    assert child.get_service("x") is not child.get_service("x")
+    assert child.get_service("x") is child.get_service("x")
+    assert child.get_service("x") is not parent.get_service("x")
 
 
 def test_cached_on_locked(child):
