@@ -136,7 +136,7 @@ SCHEDULER = {
         "start, end, days=None, minspots=0, available_only=False, whole_day='any', "
         "groups='any', strict=False"
     ),
-    "transaction": "fn, *, attempts=10, deadline=None",
+    "transaction": "fn=None, *, attempts=10, deadline=None",
     "clear_cache": "",
     "close": "",
     "commit": "",
@@ -177,7 +177,7 @@ CONTEXT = {
     "set_setting": "name, value",
     "set_service": "name, factory, cache=False",
     "get_service": "name",
-    "transaction": "fn, *, attempts=10, deadline=None",
+    "transaction": "fn=None, *, attempts=10, deadline=None",
 }
 
 REGISTRY = {

@@ -25,9 +25,29 @@ Moment = Any
 """An aware datetime, or an SQL expression of that type."""
 
 
+def moment(date: Any) -> Any:
+    """Pass an aware datetime as the columns hold it, whatever the server's zone is."""
+    return literal(date, UTCDateTime()) if isinstance(date, datetime) else date
+
+
 def is_master() -> ColumnElement[bool]:
-    """Is it the first of its places?"""
-    return Allocation.resource == Allocation.mirror_of
+    """Is it the first of its places?
+
+    Not a plain equality: from that the planner would conclude that it can look for
+    both columns in ``mirror_resource_ix``, and read all dates of the resource.
+    """
+    return Allocation.resource.is_not_distinct_from(Allocation.mirror_of)
+
+
+def has_id(column: Any, *ids: Any) -> ColumnElement[bool]:
+    """Is it one of these? Numbers that no integer column holds are nobody's."""
+    possible = [each for each in ids if not isinstance(each, int) or _fits(each)]
+    found: ColumnElement[bool] = column.in_(possible)
+    return found
+
+
+def _fits(number: int) -> bool:
+    return -(2**31) <= number < 2**31
 
 
 def managed_by(resources: Collection[PlainUUID]) -> ColumnElement[bool]:
@@ -73,9 +93,10 @@ def not_before_previous(resource: Any, start: Moment) -> ColumnElement[bool]:
     latest = (
         select(func.max(previous._start))
         .where(previous.mirror_of == resource, previous._start <= start)
+        .correlate_except(previous)
         .scalar_subquery()
     )
-    return Allocation._start >= func.coalesce(latest, start)
+    return Allocation._start >= func.coalesce(latest, moment(start))
 
 
 def shares_group() -> ColumnElement[bool]:
@@ -88,6 +109,7 @@ def shares_group() -> ColumnElement[bool]:
             other.resource == Allocation.resource,
             other.id != Allocation.id,
         )
+        .correlate_except(other)
         .exists()
     )
 
@@ -99,7 +121,7 @@ def owned_by(source_type: str, token: object, id: int | None) -> ColumnElement[b
         ReservedSlot.reservation_token == token,
     ]
     if id is not None:
-        criteria.append(ReservedSlot.source_id == id)
+        criteria.append(has_id(ReservedSlot.source_id, id))
     return and_(*criteria)
 
 

@@ -150,21 +150,33 @@ def _masters_per_range(
     windows = criteria.windows_table(
         (resource, min(asked), max(asked)) for asked in ranges for resource in resources
     )
-    query = (
-        select(
-            windows.c.position,
-            criteria.shares_group().label("in_group"),
-            *MASTER_COLUMNS,
-        )
-        .select_from(windows)
-        .join(Allocation, criteria.in_window(windows))
-        .order_by(windows.c.position, Allocation._start)
-    )
+    query = _each_window(windows, criteria.shares_group().label("in_group"))
     found: list[list[Master]] = [[] for _ in ranges]
     for row in scope.session.execute(query):
         position = (row.position - 1) // len(resources)
         found[position].append(master_from(row, in_group=row.in_group))
     return found
+
+
+def _each_window(windows: Any, in_group: ColumnElement[bool]) -> Any:
+    """Look up the masters of one window after the other.
+
+    The offset keeps PostgreSQL from reading all allocations at once instead, which
+    under SERIALIZABLE would get in the way of everybody.
+    """
+    found = (
+        select(windows.c.position, in_group, *MASTER_COLUMNS)
+        .where(criteria.in_window(windows))
+        .correlate(windows)
+        .offset(0)
+        .lateral("found")
+    )
+    return (
+        select(found)
+        .select_from(windows)
+        .join(found, found.c.position == windows.c.position)
+        .order_by(found.c.position, found.c.stored_start)
+    )
 
 
 def _busy_places(

@@ -157,7 +157,7 @@ class Queries(ContextServicesMixin):
         sessions.remove_from_session(self.session, session_id, token)
 
     def find_expired_reservation_sessions(
-        self, expiration_date: datetime | None = None
+        self, expiration_date: datetime | None
     ) -> list[UUID]:
         """Return the session ids with pending reservations, untouched since a date.
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date as Date
 from datetime import datetime, time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 from warnings import warn
 
 from libres.context.core import Context, ContextServicesMixin
-from libres.db import selections
+from libres.db import criteria, selections
 from libres.db.models import (
     Allocation,
     Reservation,
@@ -46,8 +46,6 @@ from libres.modules.rasterizer import Raster
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Query
-
-T = TypeVar("T")
 
 DAYS_MAP: Final = dict(WEEKDAYS)
 """Names of weekdays and their numbers."""
@@ -134,16 +132,17 @@ class Scheduler(ContextServicesMixin):
 
     def transaction(
         self,
-        fn: Callable[[], T],
+        fn: Callable[[], Any] | None = None,
         *,
         attempts: int = 10,
         deadline: float | None = None,
-    ) -> T:
+    ) -> Any:
         """Run *fn* in a transaction, commit, return its result.
 
         On a conflict the whole of *fn* runs again, at most *attempts* times and not
-        beyond *deadline* seconds (None: no limit). Nested calls join. Raises
-        TooManyConflicts after the last attempt.
+        beyond *deadline* seconds (None: no limit). Nested calls join. Without *fn* it
+        is a decorator: ``@scheduler.transaction()``. Raises TooManyConflicts after the
+        last attempt.
         """
         return self.context.transaction(fn, attempts=attempts, deadline=deadline)
 
@@ -193,11 +192,13 @@ class Scheduler(ContextServicesMixin):
 
     def allocation_by_id(self, id: int) -> Allocation:  # noqa: A002 - public name
         """Return our allocation. Raises NoResultFound."""
-        return self.managed_allocations().filter(Allocation.id == id).one()
+        return (
+            self.managed_allocations().filter(criteria.has_id(Allocation.id, id)).one()
+        )
 
     def allocations_by_ids(self, ids: Iterable[int]) -> Query[Allocation]:
         """Return a query for our allocations with these ids, by start."""
-        query = self.managed_allocations().filter(Allocation.id.in_(list(ids)))
+        query = self.managed_allocations().filter(criteria.has_id(Allocation.id, *ids))
         return query.order_by(Allocation._start)
 
     def allocations_by_group(

@@ -100,7 +100,7 @@ def reservations_by_token(
 ) -> Query[Reservation]:
     """Our reservations with a token; a falsy id is no restriction."""
     query = managed_reservations(scope).filter(Reservation.token == token)
-    return query.filter(Reservation.id == id) if id else query
+    return query.filter(criteria.has_id(Reservation.id, id)) if id else query
 
 
 def blockers_by_token(
@@ -110,7 +110,7 @@ def blockers_by_token(
 ) -> Query[ReservationBlocker]:
     """Our blockers with a token; a falsy id is no restriction."""
     query = blockers(scope, [scope.resource]).filter(ReservationBlocker.token == token)
-    return query.filter(ReservationBlocker.id == id) if id else query
+    return query.filter(criteria.has_id(ReservationBlocker.id, id)) if id else query
 
 
 def allocations_by_reservation(
@@ -173,7 +173,11 @@ def reserved_slots_by_type(
     )
     if source_type is not None:
         query = query.filter(ReservedSlot.source_type == source_type)
-    return query if id is None else query.filter(ReservedSlot.source_id == id)
+    return (
+        query
+        if id is None
+        else query.filter(criteria.has_id(ReservedSlot.source_id, id))
+    )
 
 
 def change_candidates(

@@ -6,7 +6,7 @@ a moment at which the clocks of a zone were moved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime, time, timedelta
@@ -19,6 +19,7 @@ from sedate import NotTimezoneAware
 
 from libres.domain.spans import Range, Span
 from libres.modules.errors import insist
+from libres.modules.rasterizer import TICK
 
 __all__ = (
     "DISTANT_FUTURE",
@@ -33,6 +34,7 @@ __all__ = (
     "is_whole_day",
     "local_weekday",
     "shifts",
+    "shifts_within",
     "times_of_day",
     "to_utc",
     "to_zone",
@@ -47,6 +49,8 @@ DISTANT_FUTURE: Final[datetime] = sedate.maxdatetime
 LONGEST_PART_OF_A_DAY: Final = timedelta(hours=24)
 LONGEST_DAY: Final = timedelta(hours=25)
 HOUR: Final = timedelta(hours=1)
+FIRST_STANDARD_TIME: Final = 1800
+"""Before this year no clock followed a zone."""
 
 WEEKDAYS: Final = {
     name: number
@@ -99,26 +103,43 @@ def to_zone(date: datetime, timezone: str) -> datetime:
     return sedate.to_timezone(date, timezone)
 
 
-def as_datetime(date: Date | datetime) -> datetime:
-    """Return a datetime as it is, a date as its first moment, naive."""
+def as_datetime(date: Any) -> datetime:
+    """Return a datetime as it is, a date as its first moment, naive.
+
+    Raises TypeError for anything else.
+    """
+    if not isinstance(date, Date):
+        message = f"A date or a datetime is needed, not {date!r}."
+        raise TypeError(message)
     return sedate.as_datetime(date)
 
 
 def is_whole_day(start: datetime, end: datetime, timezone: str) -> bool:
     """Tell whether a range is one or several whole days of *timezone*.
 
-    Raises ValueError if the end lies before the start.
+    A day whose midnight does not exist begins with its first moment. Raises ValueError
+    if the end lies before the start.
     """
-    return sedate.is_whole_day(start, end, timezone)
+    if sedate.is_whole_day(start, end, timezone):
+        return True
+    return start < end and all(_begins_day(each, timezone) for each in (start, end))
+
+
+def _begins_day(date: datetime, timezone: str) -> bool:
+    """Tell whether the moment before *date* was another day."""
+    return to_zone(date, timezone).date() != to_zone(date - TICK, timezone).date()
 
 
 def align_to_day(start: datetime, end: datetime, timezone: str) -> Range:
     """Extend a range to the whole local days it touches, as stored.
 
-    An end at 0:00 is extended to the end of *that* day. Raises ValueError if the end
-    lies before the start.
+    An end at 0:00 is extended to the end of *that* day; a day with two midnights
+    begins with the first. Raises ValueError if the end lies before the start.
     """
-    return sedate.align_range_to_day(start, end, timezone)
+    first, last = sedate.align_range_to_day(start, end, timezone)
+    twice = shifts(Span(first - TICK, first), timezone)
+    earlier = (shift.amount for shift in twice if not shift.is_gap)
+    return first + sum(earlier, timedelta()), last
 
 
 def is_valid_length(start: datetime, end: datetime, timezone: str) -> bool:
@@ -155,11 +176,11 @@ def weekday_numbers(days: Container[object] | None) -> frozenset[int]:
     None and an empty collection give an empty set: any day. Raises ValueError for
     a single one and for anything else.
     """
-    if not days:
-        return frozenset()
     if isinstance(days, str | int):
         message = f"Weekdays are a collection such as ['mo', 'tu'], not {days!r}."
         raise ValueError(message)
+    if not days:
+        return frozenset()
     return frozenset(_weekday_number(day) for day in days)  # type: ignore[attr-defined]
 
 
@@ -192,14 +213,34 @@ def shifts(span: Span, timezone: str) -> tuple[Shift, ...]:
 
     The duration on the wall clock is the real one plus the sum of these amounts.
     """
-    years = range(span.start.year, span.end.year + 1)
-    found = (shift for year in years for shift in shifts_of_year(timezone, year))
-    return tuple(shift for shift in found if span.start < shift.at <= span.end)
+    return tuple(s for s in _shifts_around(span, timezone) if s.at > span.start)
+
+
+def shifts_within(span: Span, timezone: str) -> tuple[Shift, ...]:
+    """Return the clock changes that *span* shows: those within it.
+
+    A gap that swallowed midnight belongs to the day that begins with it, if *span*
+    is made of whole days.
+    """
+    around = [s for s in _shifts_around(span, timezone) if s.at < span.end]
+    if around and around[0].at == span.start:
+        whole = is_whole_day(span.start, span.end, timezone)
+        around = around if whole and around[0].is_gap else around[1:]
+    return tuple(around)
+
+
+def _shifts_around(span: Span, timezone: str) -> Iterator[Shift]:
+    for year in range(span.start.year, span.end.year + 1):
+        for shift in shifts_of_year(timezone, year):
+            if span.start <= shift.at <= span.end:
+                yield shift
 
 
 @lru_cache(maxsize=4096)
 def shifts_of_year(timezone: str, year: int) -> tuple[Shift, ...]:
     """Return the clock changes of a zone within a year of UTC."""
+    if year < FIRST_STANDARD_TIME:
+        return ()
     zone = sedate.ensure_timezone(timezone)
     found, day = [], datetime(year, 1, 1, tzinfo=UTC)
     while day.year == year and day < DISTANT_FUTURE - 2 * LONGEST_DAY:

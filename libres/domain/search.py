@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from libres.domain.days import as_datetime, is_whole_day, local_weekday, to_utc, to_zone
 from libres.domain.places import Master
@@ -13,6 +13,10 @@ from libres.modules.errors import insist
 
 Choice: TypeAlias = Literal["yes", "no", "any"]
 """Only these, only the others, or all."""
+
+
+ROUNDING: Final = 1e-9
+"""Of places: what floating point may lose on the way to percent and back."""
 
 
 def check_choice(name: str, choice: object) -> Choice:
@@ -60,7 +64,7 @@ class Search:
 
     def has_enough(self, master: Master, availability: float) -> bool:
         """Tell whether *availability* percent of all places are enough."""
-        return self.minspots / master.quota * 100.0 <= availability
+        return self.minspots <= availability * master.quota / 100.0 + ROUNDING
 
     def _overlaps_window(self, master: Master) -> bool:
         start, end = self.window(master)

@@ -27,7 +27,7 @@ class SlotRun:
             start += self.step
 
     def __len__(self) -> int:
-        return max(0, self.span.duration // self.step)
+        return 0 if self.span.is_empty else self.span.duration // self.step
 
     @property
     def last_start(self) -> datetime:

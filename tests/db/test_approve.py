@@ -124,6 +124,16 @@ class TestSlots:
         token = scheduler.reserve(GUEST, group=first.group, quota=2)
         assert len(scheduler.approve_reservations(token)) == 4
 
+    def test_seen_by_the_allocation(self, scheduler):
+        """An allocation that was loaded before shows its new slots at once."""
+        (allocation,) = scheduler.allocate(hours(8, 10), quota=2)
+        assert (allocation.reserved_slots, allocation.availability) == ([], 100)
+        token = scheduler.reserve(GUEST, hours(8, 10))
+        slots = scheduler.approve_reservations(token)
+        assert allocation.reserved_slots == slots
+        assert slots[0].allocation is allocation
+        assert (allocation.availability, allocation.quota_left) == (0, 1)
+
     def test_flushed(self, scheduler):
         """The slots have reached the database on return, also without autoflush."""
         scheduler.allocate(hours(8, 10), quota=2)

@@ -141,6 +141,29 @@ class TestReserve:
             with pytest.raises(errors.AlreadyReservedError):
                 hall.reserve(GUEST, hours(8, 10), quota=quota)
 
+    @pytest.mark.parametrize(
+        ("theirs", "expected"),
+        [
+            pytest.param(
+                {"quota": 3, "quota_limit": 1},
+                errors.QuotaOverLimit,
+                id="over their limit",
+            ),
+            pytest.param(
+                {"quota": 1, "approve_manually": True},
+                errors.QuotaImpossible,
+                id="more than their quota",
+            ),
+        ],
+    )
+    def test_their_limits(self, hall, half, theirs, expected):
+        """Their limit and quota hold for us, too."""
+        hall.allocate(hours(8, 10), quota=3)
+        half.allocate(hours(8, 10), **theirs)
+        with pytest.raises(errors.LibresError) as raised:
+            hall.reserve(GUEST, hours(8, 10), quota=2)
+        assert raised.type is expected
+
     def test_blocked_there(self, hall, half):
         """A blocker of theirs is in our way as well."""
         hall.allocate(hours(8, 10))

@@ -133,6 +133,13 @@ class TestTime:
         change(room, booked, hours(9, 10))
         assert (booked.token, booked.session_id, booked.email) == before
 
+    def test_seen_by_the_allocation(self, room, booked):
+        """An allocation that was loaded before shows the slots of now."""
+        allocation = room.managed_allocations().one()
+        assert [slot.start for slot in allocation.reserved_slots] == [booked.start]
+        changed = change(room, booked, hours(9, 10))
+        assert [slot.start for slot in allocation.reserved_slots] == [changed.start]
+
     def test_siblings_stay(self, room):
         """Other reservations of the token keep their time and slots."""
         first, second = room.book(GUEST, [hours(8, 9), hours(9, 10)])

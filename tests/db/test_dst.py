@@ -91,9 +91,9 @@ def scheduler(scheduler_factory, change):
 
 
 def shown_hours(day):
-    """Hours between the first and the last look at the clock."""
-    start, end = day.display_start(), day.display_end()
-    return (end.replace(tzinfo=None) - start.replace(tzinfo=None)) / HOUR
+    """Hours of a whole day by the clock, from midnight even if there is none."""
+    midnight = datetime.combine(day.display_start().date(), time())
+    return (day.display_end().replace(tzinfo=None) - midnight) / HOUR
 
 
 def book(scheduler, dates):
@@ -164,12 +164,12 @@ class TestWholeDays:
 
     @every_change
     def test_recognised(self, scheduler, change):
-        """It is known as a whole day, if there is a midnight at which it begins."""
+        """It is known as a whole day, also if it has no midnight to begin with."""
         nine = change.local("9:00")
         (day,) = scheduler.allocate((nine, nine + HOUR), whole_day=True)
         begins_at_one = change.zone == "America/Santiago" and change.minutes > 0
         assert day.display_start().hour == begins_at_one
-        assert day.whole_day is not begins_at_one
+        assert day.whole_day
 
     @every_change
     def test_reserved_at_once(self, scheduler, change):

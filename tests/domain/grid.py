@@ -91,20 +91,35 @@ def left(span, raster, taken, quota, *, partly):
     return found
 
 
+def begins_a_day(moment, name):
+    """Whether the clock showed another date just before."""
+    before = clock(moment - timedelta(microseconds=1), name)
+    return clock(moment, name).date() != before.date()
+
+
 def on_the_wall(span, found, name):
     """The same as the clocks of a zone show it.
 
     Where they go back, what they show twice is dropped the first time; if that lies
     before the beginning, as much of the beginning is. Where they go forward, cells
     that are taken come in between. If nothing is left, the clocks are not looked at.
+
+    A change at the end still counts, as it does for the time that is displayed there,
+    and one at the beginning does not. Only where midnight is missing, whole days have
+    it the other way round.
     """
     if clock(span.end, name) <= clock(span.start, name):
         return found
+    whole = all(begins_a_day(each, name) for each in (span.start, span.end))
     shown, owed = [], 0
     was = offset(span.start, name)
+    if whole:
+        was = min(was, offset(span.start - timedelta(microseconds=1), name))
     for number, cell in enumerate([*cells(span.start, span.end), span.end]):
         is_now = offset(cell, name)
         jump, was = (is_now - was) // STEP, is_now
+        if whole and cell == span.end:
+            jump = min(0, jump)
         shown += [(0, False)] * jump
         owed += max(0, -jump - len(shown))
         del shown[max(0, len(shown) + min(0, jump)) :]

@@ -220,11 +220,6 @@ class TestSpots:
         found = allocation("8:00", "12:00", quota=quota)
         assert search(minspots=minspots).has_enough(found, availability) is expected
 
-    @pytest.mark.xfail(
-        strict=True,
-        raises=AssertionError,
-        reason="5 / 6 * 100 is 83.33333333333334, 500 / 6 is 83.33333333333333",
-    )
     def test_exactly_enough(self):
         """Whoever needs as many places as are free finds them, of any quota."""
         hidden = [

@@ -90,11 +90,6 @@ def test_reversed_partly():
     assert (len(run), list(run)) == (0, [])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, ZeroDivisionError),
-    reason="libres.domain.slots: len() does not know that an empty span has no slot",
-)
 @pytest.mark.parametrize("end", ["8:00", "7:00"])
 def test_empty_as_a_whole(end):
     """A run is empty if its span is, and its length says so."""

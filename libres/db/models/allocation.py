@@ -32,7 +32,7 @@ from libres.domain.availability import (
 )
 from libres.domain.days import (
     is_whole_day,
-    shifts,
+    shifts_within,
     times_of_day,
     to_utc,
     to_zone,
@@ -399,7 +399,7 @@ class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
         A repeated hour appears once; a missing hour appears as ``(None, None)`` items
         in front of the slot that follows it.
         """
-        moved = shifts(self.span, self._zone()) if self.partly_available else ()
+        moved = shifts_within(self.span, self._zone()) if self.partly_available else ()
         gaps = {each.at: each.amount for each in moved if each.is_gap}
         folds = [skipped_window(self.span, each) for each in moved if not each.is_gap]
         step = self._slots().step
@@ -419,7 +419,7 @@ class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
             )
             for slot in self.reserved_slots
         ]
-        moved = shifts(whole, self._zone()) if normalize_dst and partly else ()
+        moved = shifts_within(whole, self._zone()) if normalize_dst and partly else ()
         return timeline(whole, self.checked_raster, taken, partly=partly, shifts=moved)
 
     # Groups, places, waiting list -----------------------------------------------

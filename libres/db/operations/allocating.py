@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -47,10 +47,10 @@ def allocate(scope: Scope, dates: object, terms: Terms) -> list[Allocation]:
     spans = _judged(scope, dates, terms)
     if not spans:
         return []
-    overlapping = _overlapping(scope, spans, first_only=not terms.skip_overlapping)
+    scope.session.flush()  # the caller may have switched autoflush off
+    overlapping = _overlapping(scope, spans)
     if overlapping and not terms.skip_overlapping:
-        ((position, existing),) = overlapping.items()
-        raise OverlappingAllocationError(*spans[position].stored, existing)
+        raise _refusal(scope, spans, overlapping)
     free = [span for at, span in enumerate(spans) if at not in overlapping]
     written = _write(scope, free, terms)
     tell(scope.context, scope.session, events.on_allocations_added, written)
@@ -70,20 +70,34 @@ def _judged(scope: Scope, dates: object, terms: Terms) -> list[Span]:
     )
 
 
-def _overlapping(
-    scope: Scope, spans: Sequence[Span], *, first_only: bool
-) -> dict[int, Allocation]:
-    """Return the own master in the way of each span that has one, by position."""
+def _overlapping(scope: Scope, spans: Sequence[Span]) -> dict[int, int]:
+    """Return the id of an own master in the way of each span that has one.
+
+    Looks up one span after the other, however many there are: a join would read all
+    allocations, and under SERIALIZABLE get in the way of everybody.
+    """
     windows = criteria.windows_table((scope.resource, *span.stored) for span in spans)
-    query = (
-        select(windows.c.position, Allocation)
-        .select_from(windows)
-        .join(Allocation, criteria.in_window(windows))
-        .order_by(windows.c.position, Allocation._start)
-        .options(WITHOUT_SLOTS)
-        .limit(1 if first_only else None)
+    in_the_way = (
+        select(Allocation.id, windows.c.position)
+        .where(criteria.in_window(windows))
+        .order_by(Allocation._start)
+        .limit(1)
+        .correlate(windows)
+        .lateral("in_the_way")
     )
-    return {position - 1: found for position, found in scope.session.execute(query)}
+    same = windows.c.position == in_the_way.c.position
+    query = select(windows.c.position, in_the_way.c.id).join(in_the_way, same)
+    return {position - 1: id_ for position, id_ in scope.session.execute(query)}
+
+
+def _refusal(
+    scope: Scope, spans: Sequence[Span], overlapping: Mapping[int, int]
+) -> OverlappingAllocationError:
+    """Name the first span that overlaps something, and what it overlaps."""
+    position = min(overlapping)
+    query = scope.session.query(Allocation).options(WITHOUT_SLOTS)
+    existing = query.filter(Allocation.id == overlapping[position]).one()
+    return OverlappingAllocationError(*spans[position].stored, existing)
 
 
 def _write(scope: Scope, spans: Sequence[Span], terms: Terms) -> list[Allocation]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 def approve_token(scope: Scope, token: object) -> list[ReservedSlot]:
     """Approve what is pending under a token; tell ``on_reservations_approved``."""
+    scope.session.flush()  # the caller may have switched autoflush off
     wishes = loading.wishes(scope, Reservation.token == token)
     if not wishes:
         raise InvalidReservationToken(token=token)

@@ -22,7 +22,7 @@ from libres.domain.availability import (
     average,
     timeline,
 )
-from libres.domain.days import DISTANT_FUTURE, DISTANT_PAST, shifts
+from libres.domain.days import DISTANT_FUTURE, DISTANT_PAST, shifts_within
 from libres.domain.places import Master
 from libres.domain.spans import Span
 from libres.modules.rasterizer import MIN_RASTER, iterate_span
@@ -202,7 +202,7 @@ def laid_out(
         taken,
         quota=quota,
         partly=master.partly_available,
-        shifts=shifts(master.span, master.timezone) if normalized else (),
+        shifts=shifts_within(master.span, master.timezone) if normalized else (),
     )
 
 

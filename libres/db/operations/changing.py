@@ -55,7 +55,9 @@ def change(
     """
     insist(new_start and new_end, "A change needs both a new start and a new end.")
     times = scope.utc(new_start), scope.utc(new_end)  # type: ignore[arg-type]
-    reservation = selections.reservations_by_token(scope, token, id).one()
+    scope.session.flush()  # the caller may have switched autoflush off
+    found = selections.reservations_by_token(scope, token, id)
+    reservation = withdrawing.readable(found).one()
     wanted = Change(times, quota or reservation.quota)
     reserving.check_quota_type(wanted.quota)
     if _is_unchanged(reservation, wanted):
@@ -104,10 +106,10 @@ def _allocation_of(scope: Scope, reservation: Reservation) -> Allocation:
 
 def _replace(scope: Scope, old: Reservation, wanted: Change) -> Reservation:
     was_approved, old_times = old.status == "approved", _displayed(old)
-    removed = withdrawing.take_away(scope, old.token, old.id)
+    withdrawing.take_away(scope.session, [old])
     match = _judged(scope, wanted, approve=was_approved)
     new = _new_record(scope, old, wanted, match)
-    tell(scope.context, scope.session, events.on_reservations_removed, removed)
+    tell(scope.context, scope.session, events.on_reservations_removed, [old])
     reserving.write(scope, [new])
     new.token, new.session_id = old.token, old.session_id
     if was_approved:

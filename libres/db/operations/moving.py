@@ -60,6 +60,7 @@ def move(scope: Scope, master_id: int, wanted: Move) -> None:
         "There is nothing to move: pass new_start and new_end, group or new_quota.",
     )
     _check_terms(wanted)
+    scope.session.flush()
     affected = _places(scope, master_id)
     master = next(each for each in affected if each.is_master)
     insist(
@@ -83,7 +84,7 @@ def _check_terms(wanted: Move) -> None:
 def _places(scope: Scope, id: int) -> list[Allocation]:  # noqa: A002 - the public name
     """Return an allocation and its stored siblings. Raises NoResultFound."""
     query = selections.managed_allocations(scope).options(loading.WITHOUT_SLOTS)
-    found = query.filter(Allocation.id == id).one()
+    found = query.filter(criteria.has_id(Allocation.id, id)).one()
     return query.filter(Allocation._start == found._start).all()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from libres.db import selections
+from libres.db import criteria, selections
 from libres.db.models import (
     Allocation,
     Reservation,
@@ -49,7 +49,9 @@ def remove_allocations(
 def _chosen(scope: Scope, id: int | None, groups: Any) -> Query[Allocation]:  # noqa: A002 - the public name
     if id:
         query = selections.managed_allocations(scope)
-        found = query.filter(Allocation.id == id).with_entities(Allocation._start)
+        found = query.filter(criteria.has_id(Allocation.id, id)).with_entities(
+            Allocation._start
+        )
         return query.filter(Allocation._start == found.one()[0])
     if groups:
         given = [groups] if isinstance(groups, str) or not _is_many(groups) else groups

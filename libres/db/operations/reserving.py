@@ -118,6 +118,7 @@ def touched(
     scope: Scope, dates: object, group: object
 ) -> tuple[list[Range], list[list[Match]]]:
     """Return the dates, or the times of the group's masters, and what they touch."""
+    scope.session.flush()  # the caller may have switched autoflush off
     if group:
         found = loading.group_matches(scope, [group])
         return [matches[0].asked for matches in found], found

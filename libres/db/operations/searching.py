@@ -14,7 +14,7 @@ from sqlalchemy import and_
 from libres.db import criteria, loading, selections
 from libres.db.models import Allocation
 from libres.db.operations.availability import laid_out
-from libres.domain.days import weekday_numbers
+from libres.domain.days import checked_datetime, weekday_numbers
 from libres.domain.places import Master
 from libres.domain.search import Search, check_choice
 from libres.domain.spans import Span
@@ -46,8 +46,8 @@ class Wanted:
         """The same in the terms of the domain. Raises Misuse, ValueError."""
         insist(self.start and self.end, "A search needs both a start and an end.")
         return Search(
-            day_begins=self.start.time(),
-            day_ends=self.end.time(),
+            day_begins=checked_datetime(self.start).time(),
+            day_ends=checked_datetime(self.end).time(),
             days=weekday_numbers(self.days),
             minspots=self.minspots,
             whole_day=check_choice("whole_day", self.whole_day),
@@ -128,7 +128,7 @@ class _Left:
     def has_spot(self, master: Master, rules: Search) -> bool:
         """Tell whether a place is free in the daily window, and everything that
         blocks it has one, too."""
-        window = Span.rasterized(*rules.window(master), master.raster)
+        window = master.slots(master.rasterized(rules.window(master))).span
         return self._has_free_place(master, window) and all(
             self._has_free_place(other, other.rasterized((window.start, window.end)))
             for other in self._blocking(window)

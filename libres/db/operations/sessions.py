@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, false, func
 
 from libres.context.telling import tell
+from libres.db.criteria import moment
 from libres.db.models import Reservation, ReservedSlot
 from libres.db.models.timestamp import TimestampMixin
 from libres.modules import events
@@ -76,7 +77,7 @@ def find_expired(session: Session, expiration_date: datetime | None) -> list[Any
             and_(Reservation.session_id.is_not(None), Reservation.status == "pending")
         )
         .group_by(Reservation.session_id)
-        .having(latest < limit)
+        .having(latest < moment(limit))
     )
     return [row[0] for row in query]
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from libres.db.scope import Scope
 
 
-def readable(query: Query[Any]) -> list[Any]:
+def readable(query: Query[Reservation]) -> Query[Reservation]:
     """Load everything of these records, so that they stay readable once detached."""
-    return query.options(undefer("*")).order_by(Reservation.id).all()
+    return query.options(undefer("*")).order_by(Reservation.id)
 
 
 def detach(session: Session, records: Sequence[object]) -> None:
@@ -36,7 +36,7 @@ def deny(scope: Scope, token: object) -> None:
     pending = selections.reservations_by_token(scope, token).filter(
         Reservation.status == "pending"
     )
-    denied = readable(pending)
+    denied = readable(pending).all()
     if not denied:
         return
     _delete(scope.session, denied)
@@ -46,27 +46,22 @@ def deny(scope: Scope, token: object) -> None:
 def remove(scope: Scope, token: object, id: int | None = None) -> None:  # noqa: A002 - the public name
     """Delete reservations and their slots; tell ``on_reservations_removed``."""
     insist(token, "A token is needed to remove its reservations.")
-    removed = take_away(scope, token, id)
+    query = selections.reservations_by_token(scope, token, id)
+    removed = readable(query).all()
     if removed:
+        take_away(scope.session, removed)
         tell(scope.context, scope.session, events.on_reservations_removed, removed)
 
 
-def take_away(
-    scope: Scope,
-    token: object,
-    id: int | None,  # noqa: A002 - the public name
-) -> list[Reservation]:
-    """Delete reservations and their slots, and return them detached."""
-    removed = readable(selections.reservations_by_token(scope, token, id))
-    if removed:
-        slots = scope.session.query(ReservedSlot).filter(
-            owned_by("reservation", removed[0].token, None),
-            ReservedSlot.source_id.in_([each.id for each in removed]),
-        )
-        slots.delete("fetch")
-        _delete(scope.session, removed)
-        scope.session.expire_all()
-    return removed
+def take_away(session: Session, removed: Sequence[Reservation]) -> None:
+    """Delete reservations with their slots; the objects are detached, but readable."""
+    slots = session.query(ReservedSlot).filter(
+        owned_by("reservation", removed[0].token, None),
+        ReservedSlot.source_id.in_([each.id for each in removed]),
+    )
+    slots.delete("fetch")
+    _delete(session, removed)
+    session.expire_all()
 
 
 def _delete(session: Session, records: Sequence[Reservation]) -> None:
