@@ -8,7 +8,7 @@ Lord Howe the clock moves by half an hour only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import pytz
