@@ -217,16 +217,21 @@ def shifts(span: Span, timezone: str) -> tuple[Shift, ...]:
 
 
 def shifts_within(span: Span, timezone: str) -> tuple[Shift, ...]:
-    """Return the clock changes that *span* shows: those within it.
+    """Return the clock changes that *span* shows: after its start, until its end.
 
-    A gap that swallowed midnight belongs to the day that begins with it, if *span*
-    is made of whole days.
+    A gap that swallowed midnight belongs to the day that begins with it, if *span* is
+    made of whole days, and never to the day before.
     """
-    around = [s for s in _shifts_around(span, timezone) if s.at < span.end]
-    if around and around[0].at == span.start:
-        whole = is_whole_day(span.start, span.end, timezone)
-        around = around if whole and around[0].is_gap else around[1:]
-    return tuple(around)
+    around = _shifts_around(span, timezone)
+    return tuple(shift for shift in around if _is_shown(shift, span, timezone))
+
+
+def _is_shown(shift: Shift, span: Span, timezone: str) -> bool:
+    if shift.at == span.start:
+        return shift.is_gap and is_whole_day(span.start, span.end, timezone)
+    return not (
+        shift.at == span.end and shift.is_gap and _begins_day(shift.at, timezone)
+    )
 
 
 def _shifts_around(span: Span, timezone: str) -> Iterator[Shift]:

@@ -634,44 +634,12 @@ ACROSS_ROOMS = {
 }
 """Indexes that begin with a time: who reads them meets strangers from other rooms."""
 
-SCANNED = {
-    "allocate_a_year": "350 windows and more: hashing all allocations looks cheaper",
-    "extinguish": "which few resources the slots have is not known before",
-}
 
-WHOLE_ROOM = (
-    "resource = mirror_of lures the planner to mirror_resource_ix, for all dates"
-)
-
-WIDE = dict.fromkeys(
-    (
-        *("allocate", "allocate_fifty", "allocate_a_year", "approve", "approve_group"),
-        *("approve_many", "approve_places", "block", "book", "change", "in_range"),
-        *("move", "reserve", "reserve_beside", "reserve_group", "reserve_many"),
-        *("reserve_in_a_session", "reserve_places", "rows", "search"),
-    ),
-    WHOLE_ROOM,
-)
-
-ZONED = dict.fromkeys(
-    (
-        *("availability", "availability_beside", "availability_by_day", "in_range"),
-        *("availability_for_all_time", "expired_sessions", "move", "rows"),
-        *("rows_beside", "search", "search_free", "search_free_beside"),
-        "slots_by_range",
-    ),
-    "a moment without the type UTCDateTime is sent as timestamp with time zone",
-)
-
-
-def every_case(known):
-    """Parametrise by all cases; those that are *known* to fail have a reason.
-
-    They are strict: what is put right has to go from the list.
-    """
+def every_case(known=None):
+    """Parametrise by all cases; those that are *known* to fail have a reason."""
     marks = {
         name: pytest.mark.xfail(raises=AssertionError, reason=reason)
-        for name, reason in known.items()
+        for name, reason in (known or {}).items()
     }
     return pytest.mark.parametrize(
         "case",
@@ -687,13 +655,13 @@ def told(statements, facts):
     return {each.sql: found for each in statements if (found := facts(each))}
 
 
-@every_case(SCANNED)
+@every_case({"extinguish": "which few resources the slots have is not known before"})
 def test_no_sequential_scan(house, case):
     """None of our tables is read from end to end."""
     assert told(house.explained(case), lambda each: each.sequential) == {}
 
 
-@every_case({})
+@every_case()
 def test_indexes(house, case):
     """The operation uses the indexes that it relies on."""
     used = {index for each in house.explained(case) for index in each.indexes}
@@ -710,7 +678,7 @@ def test_stays_in_its_room(house, case):
     assert across == {}
 
 
-@every_case(WIDE)
+@every_case()
 def test_reads_narrowly(house, case):
     """No statement looks at many more rows than there are to be seen."""
     wide = told(
@@ -720,7 +688,7 @@ def test_reads_narrowly(house, case):
     assert wide == {}
 
 
-@every_case(ZONED)
+@every_case()
 def test_no_zone(house, case):
     """No time is compared in the zone of the session, which is not always UTC."""
     zoned = told(
@@ -770,13 +738,8 @@ def abroad(dsn):
     context.get_service("session_provider").stop_service()
 
 
-TYPED = pytest.mark.xfail(
-    reason="compared as timestamp with time zone, see test_no_zone"
-)
-
-
 class TestZoneOfTheSession:
-    """East of Greenwich, in summer two hours, what test_no_zone finds does harm."""
+    """What test_no_zone finds does harm as far from Greenwich as Zurich in summer."""
 
     SUMMER = 180
 
@@ -784,7 +747,6 @@ class TestZoneOfTheSession:
         """The session is abroad indeed."""
         assert abroad.session.execute(text("SHOW timezone")).scalar() == "Europe/Zurich"
 
-    @TYPED
     def test_first_allocation(self, abroad):
         """The first allocation of a room is found by who looks from an hour before."""
         abroad.allocate(on(self.SUMMER, 10, 11))
@@ -793,7 +755,6 @@ class TestZoneOfTheSession:
         assert abroad.availability(*asked) == 100
         assert len(abroad.search_allocations(*asked)) == 1
 
-    @TYPED
     def test_overlap(self, abroad):
         """No allocation is moved over the first one of a room."""
         abroad.allocate(on(self.SUMMER, 10, 11))
@@ -801,7 +762,6 @@ class TestZoneOfTheSession:
         with pytest.raises(OverlappingAllocationError):
             abroad.move_allocation(later.id, *on(self.SUMMER, 9.5, 10.5))
 
-    @TYPED
     def test_fresh_session(self, abroad):
         """A shopping cart that was filled a moment ago has not expired."""
         abroad.allocate(on(self.SUMMER, 10, 11))

@@ -11,8 +11,6 @@ from rich.console import Console
 from tests import statement_table
 from tests.statement_table import OPERATIONS, Row
 
-ABOVE = {"change_reservation": "a change that needs a new mirror takes 13"}
-
 
 @pytest.fixture(scope="module")
 def rows(server):
@@ -23,29 +21,16 @@ def rows(server):
         return {row.operation: row for row in statement_table.measured(context)}
 
 
-def every_operation(known=()):
-    """Parametrise by all operations; those that are *known* to fail have a reason."""
-    return pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(
-                each.name,
-                marks=pytest.mark.xfail(reason=known[each.name])
-                if each.name in known
-                else (),
-            )
-            for each in OPERATIONS
-        ],
-    )
+every_operation = pytest.mark.parametrize("name", [each.name for each in OPERATIONS])
 
 
-@every_operation(ABOVE)
+@every_operation
 def test_budget(rows, name):
     """At 1 and at 50 of everything, an operation stays within its budget."""
     assert rows[name].holds, rows[name]
 
 
-@every_operation()
+@every_operation
 def test_flat(rows, name):
     """Fifty of everything cost what one costs."""
     assert rows[name].costs[0] == rows[name].costs[1]

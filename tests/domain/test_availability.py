@@ -384,11 +384,38 @@ def test_one_third():
     assert sum(percent for percent, _ in found) == 100
 
 
-def test_nothing_left_on_the_wall():
-    """What the clocks show no time of is shown as it really is."""
-    whole = Span(utc("2022-10-30 00:00"), utc("2022-10-30 01:00"))
-    line = timeline(
-        whole, 5, [], partly=True, shifts=shifts_within(whole, "Europe/Zurich")
+@pytest.mark.parametrize("number", range(2, 30))
+def test_rest(number):
+    """The rest has the right sign: blocks of uneven lengths sum to a hundred."""
+    taken, start = [], at("8:00")
+    for step in range(number):
+        end = start + (1 + step % 7) * STEP
+        taken += [Taken(Span(start, end), blocked=False)] if step % 2 else []
+        start = end
+    found = timeline(Span(at("8:00"), start), 5, taken, partly=True).partitions
+    assert len(found) == number
+    assert sum(percent for percent, _ in found) == 100
+
+
+class TestChangeAtTheEnd:
+    """An allocation from eight to ten, of which the clocks change at ten."""
+
+    @pytest.mark.parametrize(
+        ("hours", "partitions"),
+        [
+            pytest.param(1, [(200 / 3, False), (100 / 3, True)], id="a missing hour"),
+            pytest.param(-1, [(100, False)], id="a repeated hour"),
+            pytest.param(-2, [(50, True), (50, False)], id="as much as there is"),
+            pytest.param(-3, [(50, True), (50, False)], id="more than there is"),
+        ],
     )
-    assert line.partitions == [(100, False)]
-    assert whole.duration == 12 * STEP
+    def test_table(self, hours, partitions):
+        """What is missing follows; what nothing would be left by does not count."""
+        line = timeline(
+            span("8:00", "10:00"),
+            15,
+            [reserved("8:00", "9:00")] if hours < -1 else [],
+            partly=True,
+            shifts=[Shift(at("10:00"), hours * HOUR)],
+        )
+        assert agrees(line.partitions, partitions)
