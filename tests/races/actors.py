@@ -1,5 +1,7 @@
 """What the racing processes do: each opens a session of its own and does one thing."""
 
+# ruff: noqa: DTZ001 - naive times are in the zone of the scheduler
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -37,10 +39,12 @@ def allocate(dsn: str, quota: int) -> None:
     """Allocate the morning."""
     in_transaction(
         dsn,
-        lambda scheduler: scheduler.allocate(
-            (NINE, NOON), partly_available=True, raster=15, quota=quota
-        )
-        and None,
+        lambda scheduler: (
+            scheduler.allocate(
+                (NINE, NOON), partly_available=True, raster=15, quota=quota
+            )
+            and None
+        ),
     )
 
 
@@ -68,9 +72,7 @@ def approve(dsn: str, token: str) -> None:
 
 def block(dsn: str) -> None:
     """Block the first hour."""
-    in_transaction(
-        dsn, lambda scheduler: scheduler.add_blocker((NINE, TEN)) and None
-    )
+    in_transaction(dsn, lambda scheduler: scheduler.add_blocker((NINE, TEN)) and None)
 
 
 def count_slots(dsn: str) -> int:
