@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 
 from libres.db.models import Allocation, ReservedSlot
 from libres.db.models.types import UUID, UTCDateTime
+from libres.domain.days import DISTANT_PAST
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, TableValuedAlias
@@ -78,12 +79,20 @@ def managed_within(
         *(
             and_(
                 Allocation.mirror_of == resource,
-                not_before_previous(resource, start),
-                Allocation._start <= max(start, end),
+                _bounded(resource, start, end),
                 touches(start, end),
             )
             for resource in sorted(resources)
         ),
+    )
+
+
+def _bounded(resource: Any, start: datetime, end: datetime) -> ColumnElement[bool]:
+    """Does it start within what can touch a range? All time has no bounds."""
+    if start == DISTANT_PAST:
+        return Allocation._start <= max(start, end)
+    return and_(
+        not_before_previous(resource, start), Allocation._start <= max(start, end)
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date as Date
 from datetime import datetime, time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from uuid import UUID
 from warnings import warn
 
@@ -46,6 +46,10 @@ from libres.modules.rasterizer import Raster
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Query
+
+    from libres.context.transactions import Decorator
+
+T = TypeVar("T")
 
 DAYS_MAP: Final = dict(WEEKDAYS)
 """Names of weekdays and their numbers."""
@@ -129,6 +133,16 @@ class Scheduler(ContextServicesMixin):
     def setup_database(self) -> None:
         """Create what is missing of tables, types and indexes. The caller commits."""
         setting_up.create_missing(self.session.connection())
+
+    @overload
+    def transaction(
+        self, fn: Callable[[], T], *, attempts: int = ..., deadline: float | None = ...
+    ) -> T: ...
+
+    @overload
+    def transaction(
+        self, fn: None = None, *, attempts: int = ..., deadline: float | None = ...
+    ) -> Decorator: ...
 
     def transaction(
         self,

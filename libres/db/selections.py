@@ -38,15 +38,12 @@ def managed_allocations(scope: Scope) -> Query[Allocation]:
     return allocations(scope, [scope.resource])
 
 
-def managed_resources(scope: Scope) -> Any:
-    """The resources of our places, for IN."""
-    return select(Allocation.resource).where(Allocation.mirror_of == scope.resource)
-
-
 def managed_reserved_slots(scope: Scope) -> Query[ReservedSlot]:
     """The slots on our places."""
-    query = scope.session.query(ReservedSlot)
-    return query.filter(ReservedSlot.resource.in_(managed_resources(scope)))
+    ours = select(Allocation.id).where(Allocation.mirror_of == scope.resource)
+    return scope.session.query(ReservedSlot).filter(
+        ReservedSlot.allocation_id.in_(ours)
+    )
 
 
 def reservations(scope: Scope, resources: Collection[PlainUUID]) -> Query[Reservation]:

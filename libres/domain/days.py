@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import pytz
@@ -51,6 +52,8 @@ LONGEST_DAY: Final = timedelta(hours=25)
 HOUR: Final = timedelta(hours=1)
 FIRST_STANDARD_TIME: Final = 1800
 """Before this year no clock followed a zone."""
+LAST_YEAR: Final = 9999
+DAY: Final = timedelta(days=1)
 
 WEEKDAYS: Final = {
     name: number
@@ -244,16 +247,17 @@ def _shifts_around(span: Span, timezone: str) -> Iterator[Shift]:
 @lru_cache(maxsize=4096)
 def shifts_of_year(timezone: str, year: int) -> tuple[Shift, ...]:
     """Return the clock changes of a zone within a year of UTC."""
-    if year < FIRST_STANDARD_TIME:
+    if not FIRST_STANDARD_TIME <= year < LAST_YEAR:
         return ()
     zone = sedate.ensure_timezone(timezone)
-    found, day = [], datetime(year, 1, 1, tzinfo=UTC)
-    while day.year == year and day < DISTANT_FUTURE - 2 * LONGEST_DAY:
-        next_day = day + LONGEST_PART_OF_A_DAY
-        if _offset(day, zone) != _offset(next_day, zone):
-            found.append(_shift_between(day, next_day, zone))
-        day = next_day
-    return tuple(found)
+    first, last = (datetime(each, 1, 1, tzinfo=UTC) for each in (year, year + 1))
+    days = (first + number * DAY for number in range((last - first).days + 1))
+    known = ((day, _offset(day, zone)) for day in days)
+    return tuple(
+        _shift_between(day, next_day, zone)
+        for (day, offset), (next_day, next_offset) in pairwise(known)
+        if offset != next_offset
+    )
 
 
 def _offset(moment: datetime, zone: Any) -> timedelta:

@@ -635,19 +635,9 @@ ACROSS_ROOMS = {
 """Indexes that begin with a time: who reads them meets strangers from other rooms."""
 
 
-def every_case(known=None):
-    """Parametrise by all cases; those that are *known* to fail have a reason."""
-    marks = {
-        name: pytest.mark.xfail(raises=AssertionError, reason=reason)
-        for name, reason in (known or {}).items()
-    }
-    return pytest.mark.parametrize(
-        "case",
-        [
-            pytest.param(each, id=each.name, marks=marks.get(each.name, ()))
-            for each in CASES
-        ],
-    )
+every_case = pytest.mark.parametrize(
+    "case", [pytest.param(each, id=each.name) for each in CASES]
+)
 
 
 def told(statements, facts):
@@ -655,13 +645,13 @@ def told(statements, facts):
     return {each.sql: found for each in statements if (found := facts(each))}
 
 
-@every_case({"extinguish": "which few resources the slots have is not known before"})
+@every_case
 def test_no_sequential_scan(house, case):
     """None of our tables is read from end to end."""
     assert told(house.explained(case), lambda each: each.sequential) == {}
 
 
-@every_case()
+@every_case
 def test_indexes(house, case):
     """The operation uses the indexes that it relies on."""
     used = {index for each in house.explained(case) for index in each.indexes}
@@ -671,14 +661,14 @@ def test_indexes(house, case):
     assert missing == [], used
 
 
-@every_case({"availability_for_all_time": "the first moment of all is looked up"})
+@every_case
 def test_stays_in_its_room(house, case):
     """No statement goes through an index that begins with a time."""
     across = told(house.explained(case), lambda each: each.indexes & ACROSS_ROOMS)
     assert across == {}
 
 
-@every_case()
+@every_case
 def test_reads_narrowly(house, case):
     """No statement looks at many more rows than there are to be seen."""
     wide = told(
@@ -688,7 +678,7 @@ def test_reads_narrowly(house, case):
     assert wide == {}
 
 
-@every_case()
+@every_case
 def test_no_zone(house, case):
     """No time is compared in the zone of the session, which is not always UTC."""
     zoned = told(

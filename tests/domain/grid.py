@@ -105,12 +105,13 @@ def on_the_wall(span, found, name):
     that are taken come in between. If nothing is left, the clocks are not looked at.
 
     A change at the end still counts, as it does for the time that is displayed there,
-    and one at the beginning does not. Only where midnight is missing, whole days have
-    it the other way round.
+    and one at the beginning does not. Where midnight is missing, it is the other way
+    round: what is missing belongs to whole days that begin with it.
     """
     if clock(span.end, name) <= clock(span.start, name):
         return found
-    whole = all(begins_a_day(each, name) for each in (span.start, span.end))
+    new_day = begins_a_day(span.end, name)
+    whole = new_day and begins_a_day(span.start, name)
     shown, owed = [], 0
     was = offset(span.start, name)
     if whole:
@@ -118,7 +119,7 @@ def on_the_wall(span, found, name):
     for number, cell in enumerate([*cells(span.start, span.end), span.end]):
         is_now = offset(cell, name)
         jump, was = (is_now - was) // STEP, is_now
-        if whole and cell == span.end:
+        if new_day and cell == span.end:
             jump = min(0, jump)
         shown += [(0, False)] * jump
         owed += max(0, -jump - len(shown))

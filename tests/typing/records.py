@@ -53,12 +53,12 @@ def times(allocation: Allocation) -> None:
     allocation.limit_timespan("8:00", time(10))  # type: ignore[arg-type]
 
 
-def not_known_yet(allocation: Allocation) -> None:
-    """What should be known and is Any; once it is, mypy finds the ignores unused."""
-    assert_type(allocation.start, datetime)  # type: ignore[assert-type]
-    assert_type(allocation.end, datetime)  # type: ignore[assert-type]
+def properties(allocation: Allocation) -> None:
+    """The properties over the stored columns."""
+    assert_type(allocation.start, datetime)
+    assert_type(allocation.end, datetime)
     raster = allocation.raster
-    assert_type(raster, Literal[5, 10, 15, 30, 60])  # type: ignore[assert-type]
+    assert_type(raster, Literal[5, 10, 15, 30, 60])
 
 
 def slots(allocation: Allocation) -> None:

@@ -174,7 +174,14 @@ class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
         """Set the start, on the raster. Raises Misuse if naive without a timezone."""
         self._start = rasterize_start(self._localized(start), self._raster_so_far)
 
-    start = property(get_start, set_start)
+    @property
+    def start(self) -> datetime:
+        """The start as stored, aware. Queries use ``_start``."""
+        return self.get_start()
+
+    @start.setter
+    def start(self, start: datetime) -> None:
+        self.set_start(start)
 
     def get_end(self) -> datetime:
         """Return the end as stored, aware: one microsecond short."""
@@ -184,7 +191,14 @@ class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
         """Set the end, on the raster. Raises Misuse if naive without a timezone."""
         self._end = rasterize_end(self._localized(end), self._raster_so_far)
 
-    end = property(get_end, set_end)
+    @property
+    def end(self) -> datetime:
+        """The end as stored, aware, one microsecond short. Queries use ``_end``."""
+        return self.get_end()
+
+    @end.setter
+    def end(self, end: datetime) -> None:
+        self.set_end(end)
 
     def get_raster(self) -> Raster:
         """Return the raster in minutes."""
@@ -201,7 +215,14 @@ class Allocation(Described, TimestampMixin, OtherModels, ORMBase):
         if end is not None:
             self.set_end(end)
 
-    raster = property(get_raster, set_raster)
+    @property
+    def raster(self) -> Raster:
+        """The raster in minutes; may be set once. Queries use ``_raster``."""
+        return self.get_raster()
+
+    @raster.setter
+    def raster(self, raster: Raster) -> None:
+        self.set_raster(raster)
 
     @property
     def checked_raster(self) -> Raster:
