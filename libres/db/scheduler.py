@@ -586,7 +586,8 @@ class Scheduler(ContextServicesMixin):
     def approve_reservation(self, reservation: Reservation) -> list[ReservedSlot]:
         """Approve a single reservation, without an event; return its slots.
 
-        Raises AlreadyReservedError, NotReservableError.
+        Raises AlreadyReservedError, NotReservableError, and InvalidReservationToken if
+        it is not one of ours.
         """
         return approving.approve_record(self._scope, reservation)
 

@@ -361,6 +361,12 @@ class TestSingleRecord:
         scheduler.approve_reservations(pair[0].token)
         assert scheduler.managed_reserved_slots().count() == 2
 
+    def test_foreign(self, scheduler_factory, pair):
+        """A record of another resource is refused, and stays as it is."""
+        with pytest.raises(errors.InvalidReservationToken):
+            scheduler_factory("elsewhere").approve_reservation(pair[0])
+        assert pair[0].status == "pending"
+
     def test_taken(self, scheduler, pair):
         """A record whose time has been taken meanwhile is refused."""
         take(scheduler, hours(10, 11))

@@ -46,6 +46,8 @@ def approve_record(scope: Scope, reservation: Reservation) -> list[ReservedSlot]
     """Approve a single reservation, without an event."""
     scope.session.flush()
     wishes = loading.wishes(scope, _is_record(reservation))
+    if not wishes:
+        raise InvalidReservationToken(token=reservation.token)
     pending = [wish for wish in wishes if wish.reservation.status == "pending"]
     return [*_slots_of_approved(scope, wishes), *_approve(scope, pending)]
 
