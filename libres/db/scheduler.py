@@ -328,7 +328,7 @@ class Scheduler(ContextServicesMixin):
 
     def reservations_by_allocation(self, allocation_id: int) -> Query[Reservation]:
         """Return the same for the group of an allocation. Raises NoResultFound."""
-        query = self.managed_allocations().filter(Allocation.id == allocation_id)
+        query = self.allocations_by_ids([allocation_id])
         return self.reservations_by_group(
             query.with_entities(Allocation.group).one()[0]
         )
