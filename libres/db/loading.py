@@ -27,6 +27,7 @@ from libres.domain.judging import Match, matches_of
 from libres.domain.places import Master
 from libres.domain.slots import slots_of
 from libres.domain.spans import Range, Span
+from libres.modules.rasterizer import Raster
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -57,34 +58,27 @@ MASTER_COLUMNS = (
 
 def master_from(row: Any, *, in_group: bool = False) -> Master:
     """Read a row of MASTER_COLUMNS."""
-    return Master(
-        id=row.id,
-        resource=row.resource,
-        group=row.group,
-        span=Span.from_stored(row.stored_start, row.stored_end),
-        raster=row.raster,
-        timezone=row.timezone or "UTC",
-        quota=row.quota,
-        quota_limit=row.quota_limit,
-        partly_available=row.partly_available,
-        approve_manually=row.approve_manually,
-        in_group=in_group,
-    )
+    span = Span.from_stored(row.stored_start, row.stored_end)
+    return _master(row, span, row.raster, in_group=in_group)
 
 
 def master_of(record: Allocation, *, in_group: bool = False) -> Master:
     """Read an allocation."""
+    return _master(record, record.span, record.checked_raster, in_group=in_group)
+
+
+def _master(source: Any, span: Span, raster: Raster, *, in_group: bool) -> Master:
     return Master(
-        id=record.id,
-        resource=record.resource,
-        group=record.group,
-        span=record.span,
-        raster=record.checked_raster,
-        timezone=record.timezone or "UTC",
-        quota=record.quota,
-        quota_limit=record.quota_limit,
-        partly_available=record.partly_available,
-        approve_manually=record.approve_manually,
+        id=source.id,
+        resource=source.resource,
+        group=source.group,
+        span=span,
+        raster=raster,
+        timezone=source.timezone or "UTC",
+        quota=source.quota,
+        quota_limit=source.quota_limit,
+        partly_available=source.partly_available,
+        approve_manually=source.approve_manually,
         in_group=in_group,
     )
 

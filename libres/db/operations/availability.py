@@ -23,7 +23,7 @@ from libres.domain.availability import (
     timeline,
 )
 from libres.domain.days import DISTANT_FUTURE, DISTANT_PAST, shifts_within
-from libres.domain.places import Master
+from libres.domain.places import Master, total_quota
 from libres.domain.spans import Span
 from libres.modules.rasterizer import MIN_RASTER, iterate_span
 
@@ -87,7 +87,7 @@ def _of_blocked(scope: Scope, start: datetime, end: datetime) -> float:
         * master.quota
         for master in masters
     ]
-    quota = sum(master.quota for master in masters)
+    quota = total_quota(masters)
     return average(percents, records=quota, quota=quota)
 
 
