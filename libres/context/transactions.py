@@ -21,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import SessionTransactionOrigin, scoped_session
 
+from libres.context.fairness import LONGEST_WAIT, turns_of
 from libres.modules.errors import TooManyConflicts
 
 if TYPE_CHECKING:
@@ -134,6 +135,12 @@ class Patience:
         """
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 30))
         return self.random() * bound
+
+    @property
+    def longest_wait(self) -> float:
+        """How long to wait for other threads that go first."""
+        deadline = LONGEST_WAIT if self.deadline is None else self.deadline
+        return min(LONGEST_WAIT, deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +262,16 @@ def _belongs_to_another(session: Session) -> bool:
 
 
 def _retry(session: Session, fn: Callable[[], T], patience: Patience) -> T:
-    began = patience.clock()
+    began, turns = patience.clock(), turns_of(session)
     repeatable = not _held_earlier_work(session)
-    attempt = 1
-    while isinstance(outcome := _attempt(session, fn), Failure):
+    turns.wait(patience.longest_wait)
+    outcome, attempt = _attempt(session, fn), 1
+    while isinstance(outcome, Failure):
         if not repeatable:
             raise outcome.error
         _wait(outcome, attempt, began, patience)
+        with turns.first(patience.longest_wait):
+            outcome = _attempt(session, fn)
         attempt += 1
     return outcome
 

@@ -13,6 +13,7 @@ import sqlalchemy.exc
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from libres.context.fairness import turns_of
 from libres.context.telling import tell
 from libres.context.transactions import (
     FIRST_PAUSE,
@@ -169,6 +170,21 @@ def fail(session, code="40001", constraint="x"):
             f"ERRCODE = '{code}', CONSTRAINT = '{constraint}'; END $$"
         )
     )
+
+
+def is_turn_of_another(session):
+    """Whether another thread would have to wait for this one, which goes first."""
+    seen = []
+    turns = turns_of(session)
+    thread = threading.Thread(target=lambda: seen.append(_would_wait(turns)))
+    thread.start()
+    thread.join()
+    return seen == [True]
+
+
+def _would_wait(turns):
+    with turns.first(0):
+        return turns._first != threading.get_ident()
 
 
 def write(session, said="x"):
@@ -400,6 +416,35 @@ def test_failing_hook(session, engine, watch, hook):
     sqlalchemy.event.remove(session, hook, refuse)
     assert fn.calls == 1
     assert written(engine) == ["attempt 1"]
+
+
+class TestTurns:
+    """A repeated attempt goes before what other threads have not begun."""
+
+    @pytest.mark.parametrize(
+        ("failures", "expected"),
+        [
+            pytest.param(0, [False], id="a first attempt lets others begin"),
+            pytest.param(2, [False, True, True], id="those after a failure do not"),
+        ],
+    )
+    def test_first(self, session, watch, failures, expected):
+        """Others begin at the first attempt, and wait for the later ones."""
+        seen = []
+
+        def act():
+            seen.append(is_turn_of_another(session))
+            if len(seen) <= failures:
+                fail(session)
+
+        watch.run(session, act)
+        assert seen == expected
+
+    def test_given_back(self, session, watch):
+        """Afterwards anybody may begin, also if nothing came of it."""
+        with pytest.raises(TooManyConflicts):
+            watch.run(session, lambda: fail(session), attempts=2)
+        assert not is_turn_of_another(session)
 
 
 class TestPauses:
