@@ -33,7 +33,7 @@ STOREYS = [
     "libres.context",
     "libres.db.models",
     "libres.db.scope",
-    "libres.db.criteria",
+    "libres.db.criteria libres.db.passing",
     "libres.db.selections libres.db.loading",
     "libres.db.operations",
     "libres.db.queries",

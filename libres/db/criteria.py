@@ -1,4 +1,4 @@
-"""Boolean SQL expressions, and arrays of parameters as tables.
+"""Boolean SQL expressions.
 
 A range is bounded on both sides. As the allocations of one resource never overlap,
 the earliest that can touch a range is the last one that starts before it.
@@ -6,21 +6,19 @@ the earliest that can touch a range is the last one that starts before it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID as PlainUUID
 
-from sqlalchemy import ARRAY, and_, cast, column, func, literal, or_, select
+from sqlalchemy import Interval, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from libres.db.models import Allocation, ReservedSlot
 from libres.db.models.types import UUID, UTCDateTime
-from libres.domain.days import DISTANT_PAST
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, TableValuedAlias
-    from sqlalchemy.types import TypeEngine
+    from sqlalchemy import ColumnElement
 
 Moment = Any
 """An aware datetime, or an SQL expression of that type."""
@@ -74,47 +72,77 @@ def managed_within(
 
     Walks ``ix_allocations_mirror_of_start``, once per resource.
     """
+    owner, first = Allocation.mirror_of, moment(start)
+    ordered = (literal(each, UUID()) for each in sorted(resources))
     return or_(
         False,
         *(
             and_(
-                Allocation.mirror_of == resource,
-                _bounded(resource, start, end),
+                owner == resource,
+                Allocation._start >= _earliest(owner, resource, first),
+                Allocation._start <= max(start, end),
                 touches(start, end),
             )
-            for resource in sorted(resources)
+            for resource in ordered
         ),
     )
 
 
-def _bounded(resource: Any, start: datetime, end: datetime) -> ColumnElement[bool]:
-    """Does it start within what can touch a range? All time has no bounds."""
-    if start == DISTANT_PAST:
-        return Allocation._start <= max(start, end)
+def in_window(window: Any, owner: Any = Allocation.resource) -> ColumnElement[bool]:
+    """Does it touch a row of ``passing.WINDOWS``?
+
+    The resource of the row is its own or, with ``mirror_of`` as *owner*, its master's.
+    Walks ``resource_start_ix`` or ``ix_allocations_mirror_of_start``, once per window.
+    """
+    resource, start = window.c.resource, window.c.start
     return and_(
-        not_before_previous(resource, start), Allocation._start <= max(start, end)
+        owner == resource,
+        Allocation._start >= _earliest(owner, resource, start),
+        Allocation._start <= window.c.end,
+        # Not a comparison of the column itself, which an index on it would answer.
+        Allocation._end - start >= literal(timedelta(), Interval()),
     )
 
 
-def not_before_previous(resource: Any, start: Moment) -> ColumnElement[bool]:
-    """Does it start late enough to reach *start*?"""
+def _earliest(owner: Any, resource: Any, start: Moment) -> ColumnElement[Any]:
+    """Where does the last one begin that starts before a range, and may reach into it?
+
+    The last of all resources up to and including this one is looked up, then whether
+    it is ours: with the resource as a condition the planner might search by time, and
+    under SERIALIZABLE get in the way of whoever writes for other resources.
+    """
     previous = aliased(Allocation)
-    latest = (
-        select(func.max(previous._start))
-        .where(previous.mirror_of == resource, previous._start <= start)
+    key = (getattr(previous, owner.key), previous._start)
+    last = (
+        select(*key)
+        .where(tuple_(*key) <= tuple_(resource, start))
+        .order_by(*(column.desc() for column in key))
+        .limit(1)
         .correlate_except(previous)
-        .scalar_subquery()
+        .subquery()
     )
-    return Allocation._start >= func.coalesce(latest, moment(start))
+    query = select(last.c._start).where(last.c[owner.key] == resource)
+    return func.coalesce(query.correlate_except(last).scalar_subquery(), start)
+
+
+def starts_at(owner: Any, resource: Any, start: Moment) -> ColumnElement[bool]:
+    """Does an allocation with this owner, itself or its master, start right then?"""
+    return and_(owner == resource, owner.parent.entity._start == start)
 
 
 def shares_group() -> ColumnElement[bool]:
-    """Do at least two allocations of this resource have this group?"""
+    """Do at least two allocations of this resource have this group?
+
+    That the group lies between itself and itself adds nothing, but PostgreSQL then
+    expects few members. Else it might look for the first one by reading the table.
+    """
     other = aliased(Allocation)
     return (
         select(other.id)
         .where(
             other.group == Allocation.group,
+            other.group >= Allocation.group,
+            other.group <= Allocation.group,
             other.resource == Allocation.resource,
             other.id != Allocation.id,
         )
@@ -132,48 +160,3 @@ def owned_by(source_type: str, token: object, id: int | None) -> ColumnElement[b
     if id is not None:
         criteria.append(has_id(ReservedSlot.source_id, id))
     return and_(*criteria)
-
-
-def array_of(values: Iterable[object], item: TypeEngine[Any]) -> ColumnElement[Any]:
-    """Pass many values as a single parameter."""
-    kind = ARRAY(item)
-    return cast(literal(list(values), kind), kind)
-
-
-def table_of(
-    name: str, columns: dict[str, tuple[TypeEngine[Any], list[Any]]]
-) -> TableValuedAlias:
-    """Pass a table as parameters, one array per column; adds a column *position*."""
-    arrays = [array_of(values, item) for item, values in columns.values()]
-    names = [column(key, item) for key, (item, _) in columns.items()]
-    table = func.unnest(*arrays).table_valued(*names, with_ordinality="position")
-    return table.render_derived(name)
-
-
-def windows_table(
-    windows: Iterable[tuple[PlainUUID, datetime, datetime]],
-) -> TableValuedAlias:
-    """Pass (resource, start, end) as the table ``windows``."""
-    rows = list(windows)
-    return table_of(
-        "windows",
-        {
-            "resource": (UUID(), [resource for resource, _, _ in rows]),
-            "start": (UTCDateTime(), [start for _, start, _ in rows]),
-            "end": (UTCDateTime(), [end for _, _, end in rows]),
-        },
-    )
-
-
-def in_window(window: Any) -> ColumnElement[bool]:
-    """Is it a master that touches a row of the windows table?
-
-    Walks ``resource_start_ix``, once per window.
-    """
-    return and_(
-        Allocation.resource == window.c.resource,
-        is_master(),
-        not_before_previous(window.c.resource, window.c.start),
-        Allocation._start <= window.c.end,
-        Allocation._end >= window.c.start,
-    )

@@ -93,8 +93,8 @@ class Queries(ContextServicesMixin):
         """
         asked = Span.rasterized(start, end, MIN_RASTER)
         resources = {resource, *blocking_resources}
-        slots = loading.slot_spans(self.session, *asked.stored, resources)
-        return availability.steps_taken(slots, asked)
+        taken = loading.taken_spans(self.session, resources, *asked.stored)
+        return availability.steps_taken(taken, asked)
 
     def availability_and_partitions_by_allocations(
         self,

@@ -13,7 +13,7 @@ from itertools import islice
 from uuid import UUID
 
 from libres.domain.judging import Match
-from libres.domain.places import Place, places_of
+from libres.domain.places import Place, free_places
 from libres.domain.slots import SlotRun
 from libres.domain.spans import Span
 from libres.modules.errors import AlreadyReservedError
@@ -57,8 +57,8 @@ class Allotment:
         return self.take(match, match.master.quota, source_id)
 
     def _free(self, match: Match, span: Span) -> Iterator[Place]:
-        for place in places_of(match.master):
-            if place.resource not in match.busy and not self._claimed(place, span):
+        for place in free_places(match.master, match.busy):
+            if not self._claimed(place, span):
                 yield place
 
     def _claimed(self, place: Place, span: Span) -> bool:

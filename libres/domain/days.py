@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import date as Date
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytz
 import sedate
@@ -90,7 +90,37 @@ def to_utc(date: datetime, timezone: str) -> datetime:
     A time that exists twice is the second one (standard time); one that does not
     exist is read as standard time. Raises TypeError if *date* is not a datetime.
     """
-    return sedate.standardize_date(checked_datetime(date), timezone)
+    if checked_datetime(date).tzinfo is not None:
+        return date.astimezone(UTC)
+    steady = _steady(timezone, date.date())
+    if steady is None:
+        return sedate.standardize_date(date, timezone)
+    return date.replace(tzinfo=UTC) - steady.offset
+
+
+class Steady(NamedTuple):
+    """What holds in a zone while no clock is moved."""
+
+    offset: timedelta
+    tzinfo: tzinfo | None
+
+
+@lru_cache(maxsize=2**14)
+def _steady(timezone: str, day: Date) -> Steady | None:
+    """Tell what holds all day, in UTC or local; None if clocks are moved within two
+    days, so that it depends on the hour."""
+    if not FIRST_STANDARD_TIME < day.year < LAST_YEAR:
+        return None
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    if shifts(Span(noon - 2 * DAY, noon + 2 * DAY), timezone):
+        return None
+    shown = noon.astimezone(_zone(timezone))
+    return Steady(shown.utcoffset() or timedelta(), shown.tzinfo)
+
+
+@lru_cache
+def _zone(timezone: str) -> Any:
+    return sedate.ensure_timezone(timezone)
 
 
 def checked_datetime(date: object) -> datetime:
@@ -103,7 +133,10 @@ def checked_datetime(date: object) -> datetime:
 
 def to_zone(date: datetime, timezone: str) -> datetime:
     """Show an aware *date* in *timezone*. Raises NotTimezoneAware for a naive one."""
-    return sedate.to_timezone(date, timezone)
+    steady = _steady(timezone, date.date()) if date.tzinfo is UTC else None
+    if steady is None:
+        return sedate.to_timezone(date, timezone)
+    return (date + steady.offset).replace(tzinfo=steady.tzinfo)
 
 
 def as_datetime(date: Any) -> datetime:
@@ -249,7 +282,7 @@ def shifts_of_year(timezone: str, year: int) -> tuple[Shift, ...]:
     """Return the clock changes of a zone within a year of UTC."""
     if not FIRST_STANDARD_TIME <= year < LAST_YEAR:
         return ()
-    zone = sedate.ensure_timezone(timezone)
+    zone = _zone(timezone)
     first, last = (datetime(each, 1, 1, tzinfo=UTC) for each in (year, year + 1))
     days = (first + number * DAY for number in range((last - first).days + 1))
     known = ((day, _offset(day, zone)) for day in days)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from libres.domain.days import align_to_day, is_valid_length, to_zone
 from libres.domain.places import Master
@@ -36,8 +35,13 @@ class Match:
 
     asked: Range
     master: Master
-    busy: frozenset[UUID] = frozenset()
-    """The resources of the places that are taken in some wanted slot."""
+    busy: frozenset[bytes] = frozenset()
+    """The keys of the places that are taken in some wanted slot."""
+
+    @property
+    def is_overlap(self) -> bool:
+        """Whether what was asked for, on the raster, lies on the master at all."""
+        return self.master.span.overlaps(self.span)
 
     @property
     def free(self) -> int:
@@ -62,12 +66,6 @@ class Match:
     def wanted_slots(self) -> Span:
         """From the first slot to the end of the last one that it occupies."""
         return self.master.slots(self.span).span
-
-
-def matches_of(asked: Range, masters: Iterable[Master]) -> list[Match]:
-    """Keep the masters that *asked* really overlaps, on their own raster."""
-    found = (Match(asked, master) for master in masters)
-    return [match for match in found if match.master.span.overlaps(match.span)]
 
 
 def allocatable_spans(

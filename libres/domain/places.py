@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from uuid import UUID, uuid5
+from functools import lru_cache
+from hashlib import sha1
+from itertools import chain, islice
+from typing import Final
+from uuid import UUID
 
 from libres.domain.slots import SlotRun, slots_of
 from libres.domain.spans import Range, Span
 from libres.modules.rasterizer import Raster
+
+RUN: Final = 64
+"""So many mirrors are named at once, and remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +68,45 @@ class Place:
 
 def mirror_resources(resource: UUID, quota: int) -> list[UUID]:
     """Return the resources of the mirrors of a master, *quota* - 1 of them."""
-    return [uuid5(resource, str(number)) for number in range(1, quota)]
+    return [UUID(bytes=key) for key in mirror_keys(resource.bytes, quota)]
 
 
 def place_resources(resource: UUID, quota: int) -> Iterator[UUID]:
     """Yield the resources of all places of a master, in their order."""
     yield resource
-    for number in range(1, quota):
-        yield uuid5(resource, str(number))
+    yield from mirror_resources(resource, quota)
 
 
-def places_of(master: Master) -> Iterator[Place]:
-    """Yield all places of *master*, in their order."""
-    for resource in place_resources(master.resource, master.quota):
-        yield Place(master, resource)
+def mirror_keys(resource: bytes, quota: int) -> Iterator[bytes]:
+    """Yield the resources of the mirrors of a master, 16 bytes each, in their order.
 
-
-def free_places(
-    master: Master, busy: Collection[UUID], wanted: int | None = None
-) -> list[Place]:
-    """Return the first *wanted* places (None: all) whose resource is not *busy*.
-
-    Fewer if there are not enough.
+    Each is what ``uuid5`` makes of the master's and of the number of the mirror.
     """
-    free = (place for place in places_of(master) if place.resource not in busy)
-    return list(islice(free, wanted))
+    runs = (_run_of_keys(resource, first) for first in range(1, quota, RUN))
+    return islice(chain.from_iterable(runs), max(0, quota - 1))
+
+
+@lru_cache(maxsize=2**11)
+def _run_of_keys(resource: bytes, first: int) -> tuple[bytes, ...]:
+    return tuple(_mirror_key(resource, first + number) for number in range(RUN))
+
+
+def _mirror_key(resource: bytes, number: int) -> bytes:
+    key = bytearray(
+        sha1(resource + b"%d" % number, usedforsecurity=False).digest()[:16]
+    )
+    key[6] = key[6] & 0x0F | 0x50  # version 5
+    key[8] = key[8] & 0x3F | 0x80  # the variant of RFC 9562
+    return bytes(key)
+
+
+def free_places(master: Master, busy: Collection[bytes] = ()) -> Iterator[Place]:
+    """Yield the places of *master* whose key is not *busy*, in their order."""
+    if master.resource.bytes not in busy:
+        yield Place(master, master.resource)
+    for key in mirror_keys(master.resource.bytes, master.quota):
+        if key not in busy:
+            yield Place(master, UUID(bytes=key))
 
 
 def closed_gaps(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Final, Literal, TypeAlias, get_args
 
-from libres.domain.days import as_datetime, is_whole_day, local_weekday, to_utc, to_zone
+from libres.domain.days import is_whole_day, local_weekday, to_utc, to_zone
 from libres.domain.places import Master
 from libres.domain.spans import Range, Span
 from libres.modules.errors import insist
@@ -52,10 +52,10 @@ class Search:
     def matches(self, master: Master) -> bool:
         """Tell whether the times and the quota limit of *master* fit."""
         return (
-            self._overlaps_window(master)
+            not 0 < master.quota_limit < self.minspots
             and self._is_on_day(master)
+            and self._overlaps_window(master)
             and self._is_as_whole(master)
-            and not 0 < master.quota_limit < self.minspots
         )
 
     def matches_group(self, master: Master) -> bool:
@@ -83,4 +83,4 @@ class Search:
 
 
 def _at(day: datetime, moment: time, timezone: str) -> datetime:
-    return to_utc(datetime.combine(as_datetime(day.date()), moment), timezone)
+    return to_utc(datetime.combine(day.date(), moment), timezone)

@@ -88,6 +88,17 @@ def stored_end(displayed_end: datetime) -> datetime:
     return displayed_end - TICK
 
 
+def reach(asked: Range) -> Range:
+    """Return the stored range that touches the slots which *asked* occupies, on any
+    raster, and no other ones.
+
+    As the raster does, it leaves out the seconds of the end; what ends before it
+    starts reaches where it starts.
+    """
+    start, end = asked
+    return start, max(start, end.replace(second=0, microsecond=0) - TICK)
+
+
 def first_overlap(spans: Iterable[Span]) -> tuple[Span, Span] | None:
     """Find two of *spans* that overlap each other, or None. Sorts, then looks once."""
     for earlier, later in pairwise(sorted(spans)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from libres.db.models import Allocation
 from libres.modules import errors, events
@@ -408,6 +410,67 @@ class TestSkipping:
         """If every range is skipped the result is empty."""
         scheduler.allocate(hours(10, 12))
         assert scheduler.allocate(hours(9, 13), skip_overlapping=True) == []
+
+
+class TestWatched:
+    """A host that listens to its session, or to records, is shown the new ones."""
+
+    @pytest.fixture
+    def options(self):
+        """Something in every column."""
+        return {"quota": 3, "quota_limit": 2, "data": {"a": [1]}, "raster": 15}
+
+    def stored(self, scheduler):
+        """What is in the table, without what differs by nature."""
+        unlike = {"id", "created", "resource", "mirror_of", "group"}
+        columns = [each for each in Allocation.__table__.c if each.name not in unlike]
+        query = scheduler.managed_allocations().with_entities(*columns)
+        return query.order_by(Allocation._start).all()
+
+    def test_same_rows(self, scheduler_factory, options):
+        """The rows are the same, whether somebody listens or not."""
+        quiet, watched = scheduler_factory("quiet"), scheduler_factory("watched")
+        dates = [hours(8, 10, day=1), hours(8, 10)]
+        quiet.allocate(dates, **options)
+        with listening(watched.session, "after_flush", lambda *_: None):
+            watched.allocate(dates, **options)
+        assert len(self.stored(quiet)) == 2
+        assert self.stored(quiet) == self.stored(watched)
+
+    @pytest.mark.parametrize("name", ["before_flush", "after_flush"])
+    def test_flush(self, scheduler, options, name):
+        """They are new in a flush."""
+        seen = []
+        with listening(scheduler.session, name, lambda s, *_: seen.extend(s.new)):
+            written = scheduler.allocate(hours(8, 10), **options)
+        assert seen == written
+
+    @pytest.mark.parametrize("name", ["before_insert", "after_insert"])
+    def test_record(self, scheduler, options, name):
+        """Each is announced."""
+        seen = []
+        with listening(Allocation, name, lambda _m, _c, record: seen.append(record)):
+            written = scheduler.allocate(hours(8, 10), **options)
+        assert seen == written
+
+    def test_quiet(self, scheduler, options):
+        """What nobody listens to is there as usual: clean, with its id, and ours."""
+        (written,) = scheduler.allocate(hours(8, 10), **options)
+        assert written in scheduler.session
+        assert not scheduler.session.dirty
+        written.data["a"] = 2
+        scheduler.commit()
+        assert scheduler.allocation_by_id(written.id).data == {"a": 2}
+
+
+@contextmanager
+def listening(target, name, listener):
+    """Listen to an event of SQLAlchemy for a while."""
+    event.listen(target, name, listener)
+    try:
+        yield
+    finally:
+        event.remove(target, name, listener)
 
 
 class TestEvent:

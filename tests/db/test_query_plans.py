@@ -8,17 +8,20 @@ are why transactions on different days, and in different rooms, do not abort eac
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from libres.context.registry import create_default_registry
 from libres.db import new_scheduler
 from libres.db.models import Allocation, Reservation
+from libres.db.operations import reserving
 from libres.modules.errors import AlreadyReservedError, OverlappingAllocationError
 from tests.fixtures.database import PREFIX
 
@@ -143,7 +146,7 @@ APART, WHOLE, PLACES, GROUPED = 24, 25, 26, 23
 """Days in the middle: partly available, as a whole, with three places, in a group."""
 
 MONTH = on(20, 8, 18)[0], on(49, 8, 18)[1]
-YEAR_LATER = 365
+LATER = 5000
 
 
 @dataclass
@@ -247,8 +250,23 @@ def explained(connection, statement, parameters):
 
 @pytest.fixture(scope="module")
 def house(server, template):
+    """A house of many rooms."""
+    with filled(server, template, "plans", range(ROOMS), DAYS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lodge(server, template):
+    """A house of three rooms, each with many years of allocations."""
+    with filled(server, template, "lodge", range(100, 103), 4000) as made:
+        yield made
+
+
+@contextmanager
+def filled(server, template, name, numbers, days):
     """A database of its own, filled once for this module."""
-    name = f"{PREFIX}plans"
+    context = create_default_registry().register_context(name)
+    name = f"{PREFIX}{name}"
     janitor = DatabaseJanitor(
         host=server.host,
         port=server.port,
@@ -258,21 +276,20 @@ def house(server, template):
         template_dbname=template.template_dbname,
     )
     with janitor:
-        context = create_default_registry().register_context("plans")
         context.set_setting("dsn", server.dsn(name))
         house = House(context)
-        fill(house)
+        fill(house, numbers, days)
         yield house
         context.get_service("session_provider").stop_service()
 
 
-def fill(house):
+def fill(house, numbers, days):
     """Write the rooms, in one statement per table, and gather statistics."""
-    rooms = [house.room(number).resource for number in range(ROOMS)]
+    rooms = [house.room(number).resource for number in numbers]
     values = {
         "rooms": [str(room) for room in rooms],
         "mirrors": [str(uuid5(room, "1")) for room in rooms],
-        "days": DAYS,
+        "days": days,
         "groups": (int(FIRST_DAY.timestamp()) // 86400 + 3) % 4,
     }
     engine = house.room().session.get_bind()
@@ -338,13 +355,13 @@ BESIDE = {"blocking_names": ("room 101", "room 102")}
 @case(FIND)
 def allocate(room):
     """One date."""
-    return lambda: room.allocate(on(YEAR_LATER, 8, 18), quota=3)
+    return lambda: room.allocate(on(LATER, 8, 18), quota=3)
 
 
 @case(FIND, rows=200)
 def allocate_fifty(room):
     """Fifty dates that are free."""
-    dates = [on(YEAR_LATER + number, 8, 18) for number in range(50)]
+    dates = [on(LATER + number, 8, 18) for number in range(50)]
     return lambda: room.allocate(dates)
 
 
@@ -518,13 +535,13 @@ def rows_beside(room):
     return lambda: list(room.allocations_with_availability_by_range(*MONTH))
 
 
-@case(f"{OF_A_ROOM}", rows=150)
+@case("resource_start_ix", rows=150)
 def search(room):
     """A month, with the rest of the groups."""
     return lambda: room.search_allocations(*MONTH)
 
 
-@case(f"{OF_A_ROOM} {OF_AN_ALLOCATION}", rows=150)
+@case(f"{OF_A_ROOM} {OF_AN_ALLOCATION}", rows=250)
 def search_free(room):
     """A month, what is free in it."""
     options = {"minspots": 1, "available_only": True, "strict": True}
@@ -554,7 +571,7 @@ def remove_unused(room):
 def move(room):
     """An allocation, to a later day."""
     master = allocation_on(room, GROUPED).id
-    return lambda: room.move_allocation(master, *on(YEAR_LATER, 8, 18))
+    return lambda: room.move_allocation(master, *on(LATER, 8, 18))
 
 
 @case(OF_A_ROOM)
@@ -640,6 +657,9 @@ every_case = pytest.mark.parametrize(
 )
 
 
+NARROW = [each for each in CASES if each.rows <= 60]
+
+
 def told(statements, facts):
     """The facts of those statements that have any, with their SQL."""
     return {each.sql: found for each in statements if (found := facts(each))}
@@ -678,6 +698,16 @@ def test_reads_narrowly(house, case):
     assert wide == {}
 
 
+@pytest.mark.parametrize("case", NARROW, ids=lambda each: each.name)
+def test_few_large_rooms(lodge, case):
+    """It is the same where the resource says little about which rows are meant."""
+    wide = told(
+        lodge.explained(case),
+        lambda each: each.rows if (each.rows or 0) > case.rows else None,
+    )
+    assert wide == {}
+
+
 @every_case
 def test_no_zone(house, case):
     """No time is compared in the zone of the session, which is not always UTC."""
@@ -686,6 +716,78 @@ def test_no_zone(house, case):
         lambda each: [node for node in each.nodes if "with time zone" in str(node)],
     )
     assert zoned == {}
+
+
+# What is locked by reading ----------------------------------------------------------
+
+PREDICATE_LOCKS = text("""
+SELECT relation::regclass::text AS name, locktype FROM pg_locks
+WHERE mode = 'SIReadLock' AND pid = pg_backend_pid()
+""")
+
+
+@pytest.mark.parametrize("case", NARROW, ids=lambda each: each.name)
+def test_no_table_is_locked(house, case):
+    """Under SERIALIZABLE an operation watches pages and rows, never a whole table.
+
+    PostgreSQL watches a table as a whole once more than 32 of its pages were read.
+    """
+    room = house.room(**case.options)
+    try:
+        act = case.prepare(room)
+        before = locked_tables(room)
+        act()
+        assert locked_tables(room) == before
+    finally:
+        room.rollback()
+
+
+def locked_tables(room):
+    """Our tables that this transaction watches as a whole."""
+    found = room.session.execute(PREDICATE_LOCKS)
+    return TABLES & {row.name for row in found if row.locktype == "relation"}
+
+
+class TestStrangers:
+    """Schedulers of different rooms do their work at the same time."""
+
+    @pytest.fixture
+    def both(self, house, monkeypatch):
+        """Two rooms, each with a session of its own, and tokens far from each other."""
+        tokens = iter([UUID(int=1 << 100), UUID(int=1 << 127)])
+        monkeypatch.setattr(reserving, "uuid4", lambda: next(tokens))
+        dsn = house.context.get_setting("dsn")
+        rooms = []
+        for number in (10, 190):
+            context = create_default_registry().register_context("plans")
+            context.set_setting("dsn", dsn)
+            rooms.append(new_scheduler(context, f"room {number}", "UTC"))
+        yield rooms
+        for room in rooms:
+            room.rollback()
+            room.context.get_service("session_provider").stop_service()
+
+    def test_no_abort(self, both):
+        """Neither gets in the way of the other."""
+        work(both, hour=11)
+
+    def test_control(self, both):
+        """They would, if whole tables were read."""
+        for room in both:
+            for scan in ("indexscan", "bitmapscan", "indexonlyscan"):
+                room.session.execute(text(f"SET LOCAL enable_{scan} = off"))
+        with pytest.raises(OperationalError, match="could not serialize"):
+            work(both, hour=13)
+
+
+def work(rooms, hour):
+    """Reserve, approve and commit in each room, step by step at the same time."""
+    dates = on(APART, hour, hour + 1)
+    tokens = [room.reserve(GUEST, dates) for room in rooms]
+    for room, token in zip(rooms, tokens, strict=True):
+        room.approve_reservations(token)
+    for room in rooms:
+        room.commit()
 
 
 class TestTheHouse:

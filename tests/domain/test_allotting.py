@@ -19,7 +19,7 @@ THREE = list(place_resources(ROOM, 3))
 def match(start, end, busy=(), **values):
     """Somebody asks for a time of that Monday; *busy* are numbers of places."""
     values.setdefault("quota", 3)
-    taken = frozenset(THREE[number] for number in busy)
+    taken = frozenset(THREE[number].bytes for number in busy)
     return Match((at(start), at(end)), master(**values), taken)
 
 
@@ -185,7 +185,7 @@ def test_brute_force(drawn, stored):
         rows += [(n, asked) for n in ledger.take(asked, quota) or []]
     for number, (asked, quota) in enumerate(asks[stored:]):
         wanted = ledger.wanted(asked)
-        busy = {resources[n] for n, row in rows if ledger.wanted(row) & wanted}
+        busy = {resources[n].bytes for n, row in rows if ledger.wanted(row) & wanted}
         found = Match((asked.start, asked.end), whole, frozenset(busy))
         claims = outcome(allotment, found, quota, number)
         places = claims and [resources.index(c.place.resource) for c in claims]

@@ -93,6 +93,21 @@ class TestToUtc:
         assert shown.replace(tzinfo=None) == grid.clock(moment, zone)
         assert to_utc(shown, zone) == moment
 
+    @quick
+    @given(
+        st.sampled_from([ZURICH, "America/Santiago", "Australia/Lord_Howe"]),
+        st.integers(1990, 2036),
+        st.integers(-1500, 1500),
+    )
+    def test_near_a_change(self, zone, year, steps):
+        """What a clock shows is read as that moment, or as the later one of two."""
+        change, _ = grid.changes(zone, year)[0]
+        moment = change.replace(tzinfo=UTC) + steps * grid.STEP
+        shown = grid.clock(moment, zone)
+        found = to_utc(shown, zone)
+        assert found >= moment
+        assert grid.clock(found, zone) == shown
+
     def test_naive_to_zone(self):
         """Only an aware time can be shown in a zone."""
         with pytest.raises(NotTimezoneAware):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libres.domain.spans import Span, display_end, first_overlap, stored_end
+from libres.domain.spans import Span, display_end, first_overlap, reach, stored_end
 from libres.modules.errors import Misuse
 from tests.domain.grid import cells
 from tests.domain.making import (
@@ -191,3 +191,29 @@ class TestRasterized:
         """An invalid raster is refused."""
         with pytest.raises(Misuse, match="not a raster"):
             Span.rasterized(at("8:00"), at("8:00") + STEP, 7)
+
+
+class TestReach:
+    @quick
+    @given(spans(shortest=1, longest=20), rasters, st.integers(0, 59))
+    def test_slots(self, asked, raster, seconds):
+        """It touches exactly the steps that are occupied, whatever the raster."""
+        late = asked.end + timedelta(seconds=seconds)
+        first, last = reach((asked.start, late))
+        wanted = Span.rasterized(asked.start, late, raster)
+        step = timedelta(minutes=raster)
+        start = wanted.start - 2 * step
+        while start < wanted.end + 2 * step:
+            touches = start <= last and start + step - TICK >= first
+            assert touches == (wanted.start <= start < wanted.end)
+            start += step
+
+    def test_reversed(self):
+        """What ends before it starts reaches where it starts."""
+        assert reach((at("9:00"), at("8:00"))) == (at("9:00"), at("9:00"))
+
+    def test_stored(self):
+        """A stored end reaches as far as the displayed one."""
+        stored = reach((at("8:00"), at("8:59:59.999999")))
+        assert stored[1] < at("9:00")
+        assert stored[1] > at("8:55")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, insert, literal, select, true
+from sqlalchemy.orm.attributes import set_committed_value
 
 from libres.context.telling import tell
 from libres.db import criteria
 from libres.db.loading import WITHOUT_SLOTS
 from libres.db.models import Allocation
+from libres.db.models.timestamp import TimestampMixin
+from libres.db.models.types import UUID as UUIDType
+from libres.db.models.types import UTCDateTime
+from libres.db.operations.writing import is_watched, loaded_columns
+from libres.db.passing import WINDOWS, PassedRows, fetch
 from libres.domain.judging import (
     allocatable_spans,
     check_allocation_options,
@@ -24,6 +31,8 @@ from libres.modules.errors import OverlappingAllocationError
 from libres.modules.rasterizer import Raster
 
 if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
     from libres.db.scope import Scope
 
 
@@ -71,23 +80,28 @@ def _judged(scope: Scope, dates: object, terms: Terms) -> list[Span]:
 
 
 def _overlapping(scope: Scope, spans: Sequence[Span]) -> dict[int, int]:
-    """Return the id of an own master in the way of each span that has one.
+    """Return the id of the first own master in the way of each span that has one.
 
     Looks up one span after the other, however many there are: a join would read all
     allocations, and under SERIALIZABLE get in the way of everybody.
     """
-    windows = criteria.windows_table((scope.resource, *span.stored) for span in spans)
-    in_the_way = (
-        select(Allocation.id, windows.c.position)
-        .where(criteria.in_window(windows))
-        .order_by(Allocation._start)
+    windows = WINDOWS.of((scope.resource, *span.stored) for span in spans)
+    rows = fetch(scope.session, _in_the_way_statement(), windows)
+    return {row.position - 1: row.id for row in rows}
+
+
+@cache
+def _in_the_way_statement() -> Executable:
+    windows = WINDOWS.table
+    first = (
+        select(Allocation.id)
+        .where(criteria.in_window(windows), criteria.is_master())
+        .order_by(Allocation.resource, Allocation._start)
         .limit(1)
         .correlate(windows)
-        .lateral("in_the_way")
+        .lateral("first")
     )
-    same = windows.c.position == in_the_way.c.position
-    query = select(windows.c.position, in_the_way.c.id).join(in_the_way, same)
-    return {position - 1: id_ for position, id_ in scope.session.execute(query)}
+    return select(windows.c.position, first.c.id).join_from(windows, first, true())
 
 
 def _refusal(
@@ -102,9 +116,73 @@ def _refusal(
 
 def _write(scope: Scope, spans: Sequence[Span], terms: Terms) -> list[Allocation]:
     group = uuid4()
+    groups = [group if terms.grouped else uuid4() for _ in spans]
+    if scope.allocation_cls is Allocation and not is_watched(scope.session, Allocation):
+        return _insert(scope, spans, groups, terms)
+    return _add(scope, spans, groups, terms)
+
+
+def _insert(
+    scope: Scope, spans: Sequence[Span], groups: Sequence[UUID], terms: Terms
+) -> list[Allocation]:
+    """Write the rows in one statement, and load them as objects."""
+    rows = zip(groups, *zip(*(span.stored for span in spans), strict=True), strict=True)
+    values = {
+        **ADDED.of(rows),
+        **_common(scope, terms),
+        "created": TimestampMixin.timestamp(),
+    }
+    has_data = terms.data is not None
+    written = scope.session.scalars(_insert_statement(has_data=has_data), values)
+    by_start = {allocation._start: allocation for allocation in written}
+    if not has_data:
+        for allocation in by_start.values():
+            set_committed_value(allocation, "data", None)
+    return [by_start[span.start] for span in spans]
+
+
+ADDED: Final = PassedRows(
+    "added", {"group": UUIDType(), "start": UTCDateTime(), "end": UTCDateTime()}
+)
+"""Which spans are allocated, in which groups?"""
+
+
+@cache
+def _insert_statement(*, has_data: bool) -> Executable:
+    """Insert in the order of the key and return what objects are made of.
+
+    Data that is None stays so until it is reloaded, although ``{}`` is stored.
+    """
+    added, model = ADDED.table, Allocation.__mapper__
+    table: Any = Allocation.__table__
+    special: dict[str, Any] = {
+        "type": literal(model.polymorphic_identity, Text()),
+        "mirror_of": bindparam("resource", type_=UUIDType()),
+        "group": added.c.group,
+        "_start": added.c.start,
+        "_end": added.c.end,
+    }
+    values = {
+        column.name: special.get(column.name, bindparam(column.name, type_=column.type))
+        for column in table.c
+        if column.name not in ("id", "modified")
+    }
+    rows = select(*values.values()).select_from(added).order_by(added.c.start)
+    written = insert(table).from_select([*values], rows, include_defaults=False)
+    columns = loaded_columns(Allocation)
+    returned = written.returning(
+        *(column for column in columns if has_data or column.name != "data")
+    )
+    return select(Allocation).from_statement(returned).options(WITHOUT_SLOTS)
+
+
+def _add(
+    scope: Scope, spans: Sequence[Span], groups: Sequence[UUID], terms: Terms
+) -> list[Allocation]:
+    """Write by way of the session, for subclasses and for hosts that watch it."""
     written = [
-        _allocation(scope, span, group if terms.grouped else uuid4(), terms)
-        for span in spans
+        _allocation(scope, span, group, terms)
+        for span, group in zip(spans, groups, strict=True)
     ]
     scope.session.add_all(written)
     scope.session.flush()
@@ -113,13 +191,22 @@ def _write(scope: Scope, spans: Sequence[Span], terms: Terms) -> list[Allocation
 
 def _allocation(scope: Scope, span: Span, group: UUID, terms: Terms) -> Allocation:
     allocation = scope.allocation_cls()
-    allocation.resource = allocation.mirror_of = scope.resource
-    allocation.group = group
-    allocation.timezone = scope.timezone
+    allocation.mirror_of, allocation.group = scope.resource, group
     allocation._start, allocation._end = span.stored
-    allocation._raster = terms.raster
-    allocation.quota, allocation.quota_limit = terms.quota, terms.quota_limit
-    allocation.partly_available = terms.partly_available
-    allocation.approve_manually = terms.approve_manually
-    allocation.data = terms.data
+    for name, value in _common(scope, terms).items():
+        setattr(allocation, name, value)
     return allocation
+
+
+def _common(scope: Scope, terms: Terms) -> dict[str, Any]:
+    """What all allocations of one call have in common, by column."""
+    return {
+        "resource": scope.resource,
+        "timezone": scope.timezone,
+        "quota": terms.quota,
+        "quota_limit": terms.quota_limit,
+        "partly_available": terms.partly_available,
+        "approve_manually": terms.approve_manually,
+        "data": terms.data,
+        "_raster": terms.raster,
+    }

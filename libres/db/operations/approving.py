@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
+
+from sqlalchemy import Integer, any_, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from libres.context.telling import tell
 from libres.db import loading
@@ -13,6 +17,7 @@ from libres.db.loading import Wish
 from libres.db.models import Reservation, ReservedSlot
 from libres.db.operations import reserving
 from libres.db.operations.writing import write_and_return_claims, write_claims
+from libres.db.passing import passed_array
 from libres.domain.allotting import Allotment, Claim
 from libres.domain.judging import Match, check_free
 from libres.modules import events
@@ -23,7 +28,7 @@ from libres.modules.errors import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import Executable
 
     from libres.db.scope import Scope
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 def approve_token(scope: Scope, token: object) -> list[ReservedSlot]:
     """Approve what is pending under a token; tell ``on_reservations_approved``."""
     scope.session.flush()  # the caller may have switched autoflush off
-    wishes = loading.wishes(scope, Reservation.token == token)
+    wishes = loading.wishes(scope, "token", token)
     if not wishes:
         raise InvalidReservationToken(token=token)
     pending = [wish for wish in wishes if wish.reservation.status == "pending"]
@@ -45,15 +50,11 @@ def approve_token(scope: Scope, token: object) -> list[ReservedSlot]:
 def approve_record(scope: Scope, reservation: Reservation) -> list[ReservedSlot]:
     """Approve a single reservation, without an event."""
     scope.session.flush()
-    wishes = loading.wishes(scope, _is_record(reservation))
+    wishes = loading.wishes(scope, "id", reservation.id)
     if not wishes:
         raise InvalidReservationToken(token=reservation.token)
     pending = [wish for wish in wishes if wish.reservation.status == "pending"]
     return [*_slots_of_approved(scope, wishes), *_approve(scope, pending)]
-
-
-def _is_record(reservation: Reservation) -> ColumnElement[bool]:
-    return Reservation.id == reservation.id
 
 
 def _slots_of_approved(scope: Scope, wishes: Sequence[Wish]) -> list[ReservedSlot]:
@@ -126,8 +127,18 @@ def claim(
 def mark_approved(scope: Scope, reservations: Sequence[Reservation]) -> None:
     """Set the status of all of them, in one statement."""
     ids = [reservation.id for reservation in reservations]
-    query = scope.session.query(Reservation).filter(Reservation.id.in_(ids))
-    query.update({Reservation.status: "approved"}, synchronize_session="fetch")
+    scope.session.execute(_approve_statement(), {"ids": ids})
+    for reservation in reservations:
+        set_committed_value(reservation, "status", "approved")
+        scope.session.expire(reservation, ["modified"])
+
+
+@cache
+def _approve_statement() -> Executable:
+    query = update(Reservation).values(status="approved")
+    ids = passed_array("ids", Integer())
+    found = query.where(Reservation.id == any_(ids))
+    return found.execution_options(synchronize_session=False)
 
 
 def book(scope: Scope, request: reserving.Request) -> list[Reservation]:

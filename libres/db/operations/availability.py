@@ -9,10 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import and_
-
 from libres.db import criteria, loading
-from libres.db.loading import Record
+from libres.db.loading import Place, Record
 from libres.db.models import Allocation
 from libres.db.scope import exposes_everything
 from libres.domain.availability import (
@@ -28,8 +26,6 @@ from libres.domain.spans import Span
 from libres.modules.rasterizer import MIN_RASTER, iterate_span
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
-
     from libres.context.core import ContextServicesMixin
     from libres.db.scope import Scope
 
@@ -66,15 +62,15 @@ def shown_in_scope(
 
 def _of_blocked(scope: Scope, start: datetime, end: datetime) -> float:
     """Weigh the availability of each exposed master with its quota."""
-    within = criteria.managed_within(scope.visible_resources, start, end)
-    places = loading.places(scope.session, within)
+    resources = scope.visible_resources
+    places = loading.places(scope.session, resources, start, end)
     masters = [
         place.master
         for place in places
-        if place.mirror_of == scope.resource and place.resource == place.mirror_of
+        if place.owner == scope.resource and place.is_master
     ]
     if not exposes_everything(scope.services):
-        exposed = {each.id for each in _exposed(scope.services, within)}
+        exposed = _exposed_ids(scope.services, resources, start, end)
         masters = [master for master in masters if master.id in exposed]
     reaching = _Reaching(taken for place in places for taken in place.taken)
     percents = [
@@ -91,7 +87,7 @@ def _of_blocked(scope: Scope, start: datetime, end: datetime) -> float:
     return average(percents, records=quota, quota=quota)
 
 
-def of_records(records: Sequence[Record]) -> float:
+def of_records(records: Sequence[Record | Place]) -> float:
     """Return the availability of all places of these records together."""
     quota = sum(record.quota for record in records if record.is_master)
     percents = (record.availability for record in records)
@@ -117,9 +113,9 @@ def by_day(
     """Return availability and resources per day of UTC; days without are missing."""
     days: defaultdict[Date, list[Record]] = defaultdict(list)
     for record in _exposed_records(services, start, end, resources):
-        days[record.span.start.date()].append(record)
+        days[record.start.date()].append(record)
     return {
-        day: (of_records(records), {record.mirror_of for record in records})
+        day: (of_records(records), {record.owner for record in records})
         for day, records in days.items()
     }
 
@@ -130,21 +126,23 @@ def _exposed_records(
     end: datetime,
     resources: Collection[UUID],
 ) -> list[Record]:
-    within = criteria.managed_within(resources, start, end)
-    records = loading.records(services.session, within)
+    records = loading.records(services.session, resources, start, end)
     if exposes_everything(services):
         return records
-    exposed = {each.id for each in _exposed(services, within)}
+    exposed = _exposed_ids(services, resources, start, end)
     return [record for record in records if record.id in exposed]
 
 
-def _exposed(
-    services: ContextServicesMixin, criterion: ColumnElement[bool]
-) -> list[Allocation]:
-    query = services.session.query(Allocation).filter(criterion)
-    query = query.options(loading.WITHOUT_SLOTS).order_by(Allocation._start)
+def _exposed_ids(
+    services: ContextServicesMixin,
+    resources: Collection[UUID],
+    start: datetime,
+    end: datetime,
+) -> set[int]:
+    query = services.session.query(Allocation).options(loading.WITHOUT_SLOTS)
+    within = query.filter(criteria.managed_within(resources, start, end))
     is_exposed = services.is_allocation_exposed
-    return [each for each in query if is_exposed(each)]
+    return {each.id for each in within.order_by(Allocation._start) if is_exposed(each)}
 
 
 def shown_alone(
@@ -156,39 +154,24 @@ def shown_alone(
     normalize_dst: bool,
 ) -> Iterator[Shown]:
     """Yield the masters of a range as they are by themselves, by start."""
-    within = criteria.managed_within([resource], start, end)
-    masters = _masters(services, within)
-    places: defaultdict[datetime, list[Record]] = defaultdict(list)
-    for record in loading.records(services.session, within, with_taken=True):
-        places[record.span.start].append(record)
+    session = services.session
+    masters = loading.masters(session, resource, start, end)
+    places: defaultdict[datetime, list[Place]] = defaultdict(list)
+    for place in loading.places(session, [resource], start, end):
+        places[place.master.span.start].append(place)
     for allocation in masters:
-        master = loading.master_of(allocation)
-        yield _alone(
-            allocation, master, places[master.span.start], normalize_dst=normalize_dst
-        )
-
-
-def _masters(
-    services: ContextServicesMixin, within: ColumnElement[bool]
-) -> list[Allocation]:
-    query = services.session.query(Allocation).filter(
-        and_(within, criteria.is_master())
-    )
-    return query.options(loading.WITHOUT_SLOTS).order_by(Allocation._start).all()
+        stored = places[allocation._start]
+        yield _alone(allocation, stored, normalize_dst=normalize_dst)
 
 
 def _alone(
-    allocation: Allocation,
-    master: Master,
-    records: Sequence[Record],
-    *,
-    normalize_dst: bool,
+    allocation: Allocation, places: Sequence[Place], *, normalize_dst: bool
 ) -> Shown:
-    own = next(record for record in records if record.is_master)
-    line = laid_out(master, own.taken, quota=1, normalize_dst=normalize_dst)
-    if master.partly_available and len(records) == 1:
+    own = next(place for place in places if place.is_master)
+    line = laid_out(own.master, own.taken, quota=1, normalize_dst=normalize_dst)
+    if own.master.partly_available and len(places) == 1:
         return allocation, line.availability, line.partitions
-    return allocation, of_records(records), line.partitions
+    return allocation, of_records(places), line.partitions
 
 
 def laid_out(
@@ -221,8 +204,7 @@ def shown_blocked(
     start = min(master.span.start for _, master in masters)
     end = max(master.span.stored[1] for _, master in masters)
     resources = {resource, *blocking}
-    slots = loading.slot_spans(services.session, start, end, resources)
-    reaching = _Reaching(slots)
+    reaching = _Reaching(loading.taken_spans(services.session, resources, start, end))
     for allocation, master in masters:
         taken = reaching.within(master.span)
         line = laid_out(master, taken, quota=master.quota, normalize_dst=normalize_dst)
@@ -263,12 +245,8 @@ def shown_in_range(
     normalize_dst: bool,
 ) -> Iterator[Shown]:
     """Yield the exposed masters of a range under what blocks them, by start."""
-    within = criteria.managed_within([resource], start, end)
-    exposed = [
-        each
-        for each in _masters(services, within)
-        if services.is_allocation_exposed(each)
-    ]
+    masters = loading.masters(services.session, resource, start, end)
+    exposed = [each for each in masters if services.is_allocation_exposed(each)]
     return shown_blocked(
         services, exposed, resource, blocking, normalize_dst=normalize_dst
     )

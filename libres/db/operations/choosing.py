@@ -25,9 +25,9 @@ def count_free(
         start, end = master.span.stored
     insist(master.overlaps(start, end), "The range does not overlap the allocation.")
     asked = scope.utc(start), scope.utc(end)
-    match = Match(asked, loading.master_of(master))
-    ((filled,),) = loading.with_busy(scope, [[match]])
-    return filled.free
+    known = loading.master_of(master)
+    left = loading.left_of(scope.session, [(known, asked)])[known.id]
+    return max(0, known.quota - left.busy)
 
 
 def targets(scope: Scope, start: datetime, end: datetime) -> list[Allocation]:
@@ -46,7 +46,7 @@ def targets(scope: Scope, start: datetime, end: datetime) -> list[Allocation]:
 
 
 def _first_free(master: Allocation, match: Match) -> Allocation:
-    (place,) = free_places(match.master, match.busy, 1)
+    place = next(free_places(match.master, match.busy))
     siblings = master.siblings()
     return next(each for each in siblings if each.resource == place.resource)
 

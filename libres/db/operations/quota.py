@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID as PlainUUID
 
 from sqlalchemy import delete, insert, select
 
-from libres.db import criteria, loading
+from libres.db import loading
 from libres.db.models import Allocation, ReservedSlot
 from libres.db.models.types import UUID
 from libres.db.operations.writing import SLOT_COLUMNS, write_mirrors
+from libres.db.passing import PassedRows
 from libres.domain.judging import check_quota
 from libres.domain.places import Place, closed_gaps, place_resources
 from libres.modules.errors import AffectedReservationError, insist
@@ -99,6 +100,10 @@ def _first_slot_over(
     return query.order_by(ReservedSlot.start).first()
 
 
+MOVES: Final = PassedRows("moves", {"old": UUID(), "new": UUID()})
+"""Which places move where?"""
+
+
 def _move_slots(
     session: Session, master: Allocation, moves: dict[PlainUUID, PlainUUID]
 ) -> None:
@@ -109,9 +114,7 @@ def _move_slots(
     """
     slots: Any = ReservedSlot.__table__
     places: Any = Allocation.__table__
-    table = criteria.table_of(
-        "moves", {"old": (UUID(), [*moves]), "new": (UUID(), [*moves.values()])}
-    )
+    table = MOVES.table
     former = places.alias("former")
     gone = (
         delete(slots)
@@ -132,7 +135,8 @@ def _move_slots(
         .where(places.c._start == master._start)
         .order_by(gone.c.place, gone.c.start)
     )
-    session.execute(insert(slots).from_select(columns, rows, include_defaults=False))
+    statement = insert(slots).from_select(columns, rows, include_defaults=False)
+    session.execute(statement, MOVES.of(moves.items()))
 
 
 def _drop_places(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import and_
-
-from libres.db import criteria, loading, selections
+from libres.db import loading
 from libres.db.models import Allocation
 from libres.db.operations.availability import laid_out
 from libres.domain.days import checked_datetime, weekday_numbers
@@ -55,53 +53,31 @@ class Wanted:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An allocation that fits by its times, and what the domain knows of it."""
-
-    allocation: Allocation
-    master: Master
-
-
 def search(scope: Scope, wanted: Wanted) -> list[Allocation]:
     """Return what matches, by start; and the rest of the groups that were met."""
     rules = wanted.search
-    candidates = _candidates(scope, wanted, rules)
+    start, end = scope.utc(wanted.start), scope.utc(wanted.end)
+    masters = loading.masters_to_judge(scope, start, end)
+    candidates = [master for master in masters if rules.matches(master)]
     if candidates and (wanted.minspots or wanted.available_only):
         candidates = _with_enough_left(scope, wanted, rules, candidates)
-    found = [each for each in candidates if rules.matches_group(each.master)]
-    return _with_group_members(scope, wanted, found)
-
-
-def _candidates(scope: Scope, wanted: Wanted, rules: Search) -> list[Candidate]:
-    within = criteria.managed_within(
-        [scope.resource], scope.utc(wanted.start), scope.utc(wanted.end)
-    )
-    rows = (
-        scope.session.query(Allocation, criteria.shares_group())
-        .filter(and_(within, criteria.is_master()))
-        .options(loading.WITHOUT_SLOTS)
-        .order_by(Allocation._start)
-    )
-    found = [
-        Candidate(allocation, loading.master_of(allocation, in_group=in_group))
-        for allocation, in_group in rows
-        if scope.is_exposed(allocation)
-    ]
-    return [each for each in found if rules.matches(each.master)]
+    found = [master for master in candidates if rules.matches_group(master)]
+    return _as_objects(scope, wanted, found)
 
 
 def _with_enough_left(
-    scope: Scope, wanted: Wanted, rules: Search, candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    left = _Left(scope, [each.master for each in candidates])
+    scope: Scope, wanted: Wanted, rules: Search, candidates: Sequence[Master]
+) -> list[Master]:
+    left: _Left = (_UnderBlocking if scope.blocking_resources else _Alone)(
+        scope, rules, candidates
+    )
     return [
-        each
-        for each in candidates
-        if (not wanted.available_only or left.has_spot(each.master, rules))
+        master
+        for master in candidates
+        if (not wanted.available_only or left.has_spot(master))
         and (
             not wanted.minspots
-            or rules.has_enough(each.master, _measured(wanted, left, each.master))
+            or rules.has_enough(master, _measured(wanted, left, master))
         )
     ]
 
@@ -112,33 +88,53 @@ def _measured(wanted: Wanted, left: _Left, master: Master) -> float:
     return left.availability(master)
 
 
-class _Left:
-    """What is left of some masters, and of what blocks them; one statement."""
+class _Left(Protocol):
+    """Knows what is left of some masters."""
 
-    def __init__(self, scope: Scope, masters: Sequence[Master]) -> None:
+    def has_spot(self, master: Master) -> bool:
+        """Tell whether a place is free in the daily window, and everything that
+        blocks it has one, too."""
+
+    def availability(self, master: Master) -> float:
+        """Return what Scheduler.availability says of this allocation."""
+
+
+class _Alone:
+    """What is left where nothing blocks; one statement."""
+
+    def __init__(self, scope: Scope, rules: Search, masters: Sequence[Master]) -> None:
+        asked = [(master, rules.window(master)) for master in masters]
+        self._left = loading.left_of(scope.session, asked)
+
+    def has_spot(self, master: Master) -> bool:
+        return self._left[master.id].busy < master.quota
+
+    def availability(self, master: Master) -> float:
+        return self._left[master.id].availability
+
+
+class _UnderBlocking:
+    """What is left of masters and of what blocks them; one statement."""
+
+    def __init__(self, scope: Scope, rules: Search, masters: Sequence[Master]) -> None:
         self._scope = scope
+        self._rules = rules
         self._places: defaultdict[UUID, defaultdict[datetime, list[loading.Place]]]
         self._places = defaultdict(lambda: defaultdict(list))
         start = min(master.span.start for master in masters)
         end = max(master.span.stored[1] for master in masters)
-        within = criteria.managed_within(scope.visible_resources, start, end)
-        for place in loading.places(scope.session, within):
-            self._places[place.mirror_of][place.master.span.start].append(place)
+        visible = scope.visible_resources
+        for place in loading.places(scope.session, visible, start, end):
+            self._places[place.owner][place.master.span.start].append(place)
 
-    def has_spot(self, master: Master, rules: Search) -> bool:
-        """Tell whether a place is free in the daily window, and everything that
-        blocks it has one, too."""
-        window = master.slots(master.rasterized(rules.window(master))).span
+    def has_spot(self, master: Master) -> bool:
+        window = master.slots(master.rasterized(self._rules.window(master))).span
         return self._has_free_place(master, window) and all(
             self._has_free_place(other, other.rasterized((window.start, window.end)))
             for other in self._blocking(window)
         )
 
     def availability(self, master: Master) -> float:
-        """Return what Scheduler.availability says of this allocation."""
-        places = self._places[master.resource][master.span.start]
-        if not self._scope.blocking_resources:
-            return loading.availability_of(places)
         taken = [
             taken
             for resource in self._scope.visible_resources
@@ -163,30 +159,33 @@ class _Left:
         for resource in self._scope.blocking_resources - {self._scope.resource}:
             for of_start in self._places[resource].values():
                 for place in of_start:
-                    is_master = place.resource == place.mirror_of
-                    if is_master and place.master.span.overlaps(window):
+                    if place.is_master and place.master.span.overlaps(window):
                         yield place.master
 
 
-def _with_group_members(
-    scope: Scope, wanted: Wanted, found: Sequence[Candidate]
+def _as_objects(
+    scope: Scope, wanted: Wanted, found: Sequence[Master]
 ) -> list[Allocation]:
-    result = [each.allocation for each in found]
-    groups = {each.master.group for each in found if each.master.in_group}
-    for allocation in result:
-        allocation.__dict__.pop("is_extra_result", None)
-    if not groups or wanted.strict or wanted.groups == "no":
-        return result
-    result.extend(_extras(scope, groups, {each.master.id for each in found}))
-    return sorted(result, key=lambda allocation: allocation._start)
+    """Return what was found and is exposed, with the rest of its groups."""
+    known = {master.id: master for master in found}
+    groups = {master.group for master in found if master.in_group}
+    if wanted.strict or wanted.groups == "no":
+        groups = set()
+    loaded = [
+        allocation
+        for allocation in loading.with_their_groups(scope, known, groups)
+        if scope.is_exposed(allocation)
+    ]
+    met = {allocation.group for allocation in loaded if allocation.id in known}
+    return [
+        _marked(allocation, is_extra=allocation.id not in known)
+        for allocation in loaded
+        if allocation.group in met
+    ]
 
 
-def _extras(
-    scope: Scope, groups: Collection[UUID], known: Collection[int]
-) -> list[Allocation]:
-    query = selections.allocations_by_groups(scope, groups, masters_only=True)
-    query = query.options(loading.WITHOUT_SLOTS).filter(Allocation.id.not_in(known))
-    extras = [each for each in query if scope.is_exposed(each)]
-    for allocation in extras:
+def _marked(allocation: Allocation, *, is_extra: bool) -> Allocation:
+    allocation.__dict__.pop("is_extra_result", None)
+    if is_extra:
         allocation.is_extra_result = True  # type: ignore[attr-defined]
-    return extras
+    return allocation

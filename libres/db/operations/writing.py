@@ -7,19 +7,20 @@ same slots never wait for each other in a circle.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from uuid import UUID as PlainUUID
 
 from sqlalchemy import (
     DateTime,
     Float,
     Integer,
-    and_,
+    bindparam,
     cast,
     column,
     func,
     insert,
-    literal,
+    inspect,
     select,
     true,
 )
@@ -28,9 +29,11 @@ from sqlalchemy.dialects import postgresql
 from libres.db import criteria
 from libres.db.models import Allocation, ReservedSlot
 from libres.db.models.allocation import COPIED
+from libres.db.models.base import ORMBase
 from libres.db.models.reserved_slot import SOURCE_ENUM
 from libres.db.models.timestamp import TimestampMixin
 from libres.db.models.types import UUID, UTCDateTime
+from libres.db.passing import BIND, PassedRows
 from libres.domain.allotting import Claim
 from libres.domain.places import Place
 from libres.modules.rasterizer import TICK
@@ -62,7 +65,8 @@ def write_claims(
     """
     session.flush()
     write_mirrors(session, [claim.place for claim in claims])
-    session.execute(_slots_of(claims, source_type, token))
+    values = _slots_of(claims, source_type, token)
+    session.execute(_slots_statement(), values, bind_arguments=BIND)
     forget_slots(session)
 
 
@@ -72,8 +76,8 @@ def write_and_return_claims(
     """Do the same, and return the slots: by record, by place, by start."""
     session.flush()
     write_mirrors(session, [claim.place for claim in claims])
-    query = _slots_of(claims, source_type, token).returning(ReservedSlot)
-    written = list(session.scalars(query))
+    values = _slots_of(claims, source_type, token)
+    written = list(session.scalars(_returning_slots_statement(), values))
     forget_slots(session)
     return sorted(written, key=_order_of(claims))
 
@@ -96,87 +100,142 @@ def write_mirrors(session: Session, places: Iterable[Place]) -> None:
     mirrors = {place.key: place for place in places if not place.is_master}
     if not mirrors:
         return
-    names = ("type", *COPIED, "created")
-    rows = _mirrors_of([mirrors[key] for key in sorted(mirrors)], names)
-    columns = [getattr(Allocation, name) for name in names]
-    session.execute(
-        postgresql.insert(Allocation)
-        .from_select(columns, rows)
-        .on_conflict_do_nothing(index_elements=["resource", "_start"])
-    )
+    rows = ((mirrors[key].master.id, mirrors[key].resource) for key in sorted(mirrors))
+    values = {**MIRRORS.of(rows), "created": TimestampMixin.timestamp()}
+    session.execute(_mirrors_statement(), values, bind_arguments=BIND)
 
 
-def _mirrors_of(mirrors: Sequence[Place], names: Sequence[str]) -> Any:
-    table = criteria.table_of(
-        "mirrors",
-        {
-            "master": (Integer(), [place.master.id for place in mirrors]),
-            "resource": (UUID(), [place.resource for place in mirrors]),
-        },
+MIRRORS: Final = PassedRows("mirrors", {"master": Integer(), "resource": UUID()})
+"""Which masters get which mirrors?"""
+
+
+@cache
+def _mirrors_statement() -> Any:
+    mirrors = MIRRORS.table
+    values: dict[str, Any] = {name: getattr(Allocation, name) for name in COPIED}
+    values["type"] = Allocation.type
+    values["resource"] = mirrors.c.resource
+    values["created"] = bindparam("created", type_=UTCDateTime())
+    rows = (
+        select(*values.values())
+        .select_from(mirrors)
+        .join(Allocation, Allocation.id == mirrors.c.master)
+        .order_by(mirrors.c.position)
     )
+    table: Any = Allocation.__table__
+    statement = postgresql.insert(table).from_select([*values], rows)
+    return statement.on_conflict_do_nothing(index_elements=["resource", "_start"])
+
+
+SOURCE: Final = postgresql.ENUM(name=SOURCE_ENUM)
+
+RUNS: Final = PassedRows(
+    "runs",
+    {
+        "resource": UUID(),
+        "allocated": UTCDateTime(),
+        "first": UTCDateTime(),
+        "last": UTCDateTime(),
+        "seconds": Float(),
+        "source_id": Integer(),
+    },
+)
+"""Which slots of which places are written?"""
+
+
+def _slots_of(
+    claims: Sequence[Claim], source_type: SourceType, token: object
+) -> dict[str, Any]:
+    return {
+        **RUNS.of(map(_run_of, claims)),
+        "source_type": source_type,
+        "token": token,
+        "created": TimestampMixin.timestamp(),
+    }
+
+
+def _run_of(claim: Claim) -> tuple[Any, ...]:
+    place, slots = claim.place, claim.slots
     return (
-        select(*(_copied(name, table) for name in names))
-        .select_from(table)
-        .join(Allocation, Allocation.id == table.c.master)
-        .order_by(table.c.position)
+        place.resource,
+        place.master.span.start,
+        slots.span.start,
+        slots.last_start,
+        slots.step.total_seconds(),
+        claim.source_id,
     )
 
 
-def _copied(name: str, table: Any) -> Any:
-    if name == "resource":
-        return table.c.resource
-    if name == "created":
-        return literal(TimestampMixin.timestamp(), UTCDateTime())
-    return getattr(Allocation, name)
-
-
-def _slots_of(claims: Sequence[Claim], source_type: SourceType, token: object) -> Any:
+@cache
+def _slots_statement() -> Any:
     """Expand runs of slots to rows, in the order of their key."""
-    runs = _runs_table(claims)
+    runs = RUNS.table
     step = func.make_interval(0, 0, 0, 0, 0, 0, runs.c.seconds)
     series = func.generate_series(runs.c.first, runs.c.last, step)
     slots = series.table_valued(column("start", UTCDateTime())).render_derived("slots")
-    place = and_(
-        Allocation.resource == runs.c.resource,
-        Allocation._start == runs.c.allocated,
-    )
+    values = {
+        "resource": runs.c.resource,
+        "start": slots.c.start,
+        "end": cast(slots.c.start + step - _tick(), DateTime),
+        "allocation_id": Allocation.id,
+        "source_type": cast(
+            bindparam("source_type"), postgresql.ENUM(name=SOURCE_ENUM)
+        ),
+        "source_id": runs.c.source_id,
+        "reservation_token": bindparam("token", type_=UUID()),
+        "created": bindparam("created", type_=UTCDateTime()),
+    }
+    place = criteria.starts_at(Allocation.resource, runs.c.resource, runs.c.allocated)
     rows = (
-        select(
-            runs.c.resource,
-            slots.c.start,
-            cast(slots.c.start + step - _tick(), DateTime),
-            Allocation.id,
-            cast(literal(source_type), postgresql.ENUM(name=SOURCE_ENUM)),
-            runs.c.source_id,
-            literal(token, UUID()),
-            literal(TimestampMixin.timestamp(), UTCDateTime()),
-        )
+        select(*values.values())
         .select_from(runs)
         .join(Allocation, place)
         .join(slots, true())
         .order_by(runs.c.resource, slots.c.start)
     )
-    columns = [getattr(ReservedSlot, name) for name in SLOT_COLUMNS]
-    return insert(ReservedSlot).from_select(columns, rows)
+    table: Any = ReservedSlot.__table__
+    return insert(table).from_select([*values], rows)
+
+
+@cache
+def _returning_slots_statement() -> Any:
+    written = _slots_statement().returning(*loaded_columns(ReservedSlot))
+    return select(ReservedSlot).from_statement(written)
 
 
 def _tick() -> ColumnElement[Any]:
     return func.make_interval(0, 0, 0, 0, 0, 0, TICK.total_seconds())
 
 
-def _runs_table(claims: Sequence[Claim]) -> Any:
-    slots = [claim.slots for claim in claims]
-    return criteria.table_of(
-        "runs",
-        {
-            "resource": (UUID(), [claim.place.resource for claim in claims]),
-            "allocated": (UTCDateTime(), [c.place.master.span.start for c in claims]),
-            "first": (UTCDateTime(), [run.span.start for run in slots]),
-            "last": (UTCDateTime(), [run.last_start for run in slots]),
-            "seconds": (Float(), [run.step.total_seconds() for run in slots]),
-            "source_id": (Integer(), [claim.source_id for claim in claims]),
-        },
+def loaded_columns(model: type[ORMBase]) -> list[Any]:
+    """Return the columns that an object is made of, without those that load later."""
+    return [
+        attribute.columns[0]
+        for attribute in inspect(model).column_attrs
+        if not attribute.deferred
+    ]
+
+
+def is_watched(session: Session, model: type[ORMBase]) -> bool:
+    """Tell whether the host listens to flushes or to new records.
+
+    Then rows must not be written past the session.
+    """
+    flushes: Any = session.dispatch
+    inserts: Any = inspect(model).dispatch
+    return any(getattr(flushes, name) for name in FLUSH_EVENTS) or any(
+        getattr(inserts, name) for name in INSERT_EVENTS
     )
+
+
+FLUSH_EVENTS: Final = (
+    "before_flush",
+    "after_flush",
+    "after_flush_postexec",
+    "transient_to_pending",
+    "pending_to_persistent",
+)
+INSERT_EVENTS: Final = ("before_insert", "after_insert")
 
 
 def forget_slots(session: Session) -> None:

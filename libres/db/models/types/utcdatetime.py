@@ -26,7 +26,9 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_bind_param(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
-        return None if value is None else to_zone(value, "UTC").replace(tzinfo=None)
+        if value is not None and value.tzinfo is not UTC:
+            value = to_zone(value, "UTC")
+        return None if value is None else value.replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)

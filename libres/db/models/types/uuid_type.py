@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql
@@ -31,6 +32,12 @@ class SoftUUID(uuid.UUID):
         return hash(self.int)
 
 
+@lru_cache(maxsize=2**12)
+def _soft(value: uuid.UUID) -> SoftUUID:
+    """Soften what the driver gives; most rows repeat the uuid of one resource."""
+    return SoftUUID(int=value.int)
+
+
 def _parsed(value: object) -> uuid.UUID:
     """Read a text as UUID, before the server does and gives up the transaction."""
     try:
@@ -43,13 +50,13 @@ def _parsed(value: object) -> uuid.UUID:
 class UUID(TypeDecorator[uuid.UUID]):
     """PostgreSQL's ``uuid``: binds whatever prints as one, returns SoftUUID."""
 
-    impl = postgresql.UUID(as_uuid=False)
+    impl = postgresql.UUID(as_uuid=True)
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        return str(value if isinstance(value, uuid.UUID) else _parsed(value))
+    def process_bind_param(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
+        if value is None or isinstance(value, uuid.UUID):
+            return value
+        return _parsed(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> SoftUUID | None:
-        return None if value is None else SoftUUID(str(value))
+        return None if value is None else _soft(value)
