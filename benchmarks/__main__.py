@@ -1,0 +1,5 @@
+"""Makes ``python -m benchmarks`` work."""
+
+from benchmarks.cli import main
+
+main()
