@@ -71,7 +71,13 @@ NOT_LOADED = {
 }
 """What importing the library must not load: extras, drivers, the command line."""
 
-TABLES = {"allocations", "reserved_slots", "reservations", "reservation_blockers"}
+TABLES = {
+    "allocations",
+    "reserved_slots",
+    "reservations",
+    "reservation_blockers",
+    "reservation_idempotency_keys",
+}
 
 
 # Imports ----------------------------------------------------------------------------

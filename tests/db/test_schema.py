@@ -71,6 +71,14 @@ COLUMNS = {
         "reason": (VARCHAR, YES),
         **COMMON,
     },
+    "reservation_idempotency_keys": {
+        "resource": ("uuid", NO),
+        "key": (VARCHAR, NO),
+        "operation": (VARCHAR, NO),
+        "fingerprint": (VARCHAR, NO),
+        "token": ("uuid", NO),
+        **COMMON,
+    },
 }
 
 
@@ -101,6 +109,7 @@ INDEXES = {
         **singles("reservation_blockers", "resource", "start", "end"),
         "blocker_target_ix": ["target", "id"],
     },
+    "reservation_idempotency_keys": singles("reservation_idempotency_keys", "created"),
 }
 
 ENUMS = {
@@ -115,6 +124,7 @@ KEYS = {
     "reserved_slots": ["resource", "start"],
     "reservations": ["id"],
     "reservation_blockers": ["id"],
+    "reservation_idempotency_keys": ["resource", "key"],
 }
 
 tables = pytest.mark.parametrize("table", [pytest.param(t, id=t) for t in COLUMNS])

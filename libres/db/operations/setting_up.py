@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, inspect, select
 
 from libres.db.models import (
     Allocation,
+    IdempotencyKey,
     ORMBase,
     Reservation,
     ReservationBlocker,
@@ -17,7 +18,13 @@ from libres.db.models import (
 SETTING_UP: Final = 0x6C6962726573
 """The key of the lock, held until the transaction ends: "libres" in ASCII."""
 
-OUR_MODELS = (Allocation, ReservedSlot, Reservation, ReservationBlocker)
+OUR_MODELS = (
+    Allocation,
+    ReservedSlot,
+    Reservation,
+    ReservationBlocker,
+    IdempotencyKey,
+)
 
 
 def create_missing(connection: Connection) -> None:
