@@ -41,12 +41,15 @@ def slots_of(
     """Return the slots that *asked* (or all of it) occupies of *allocated*.
 
     A partly available allocation has one slot per step of its *raster* (minutes); any
-    other is a single slot, however little of it was asked for.
+    other is a single slot, however little of it was asked for. What is allocated is on
+    its raster already.
     """
     if not partly:
         return SlotRun(allocated, allocated.duration)
-    span = allocated if asked is None else allocated.clip(asked)
     step = timedelta(minutes=raster)
+    if asked is None:
+        return SlotRun(allocated, step)
+    span = allocated.clip(asked)
     if span.is_empty:
         return SlotRun(Span(span.start, span.start), step)
     return SlotRun(Span.rasterized(span.start, span.end, raster), step)
