@@ -381,26 +381,6 @@ def test_conflict_at_commit(session, engine, watch):
     assert written(engine) == ["attempt 2"]
 
 
-def test_ambiguous_commit(session, engine, watch):
-    """A connection lost during the COMMIT: the original error, never a second run."""
-    on_commit(engine, "PERFORM pg_terminate_backend(pg_backend_pid());")
-    fn = Failing(session, 0)
-    with pytest.raises(sqlalchemy.exc.OperationalError) as raised:
-        watch.run(session, fn)
-    assert classify(raised.value, committing=True) == "ambiguous"
-    assert fn.calls == 1
-    assert not session.in_transaction()
-
-
-def test_ambiguous_citus(session, engine, watch):
-    """The same for the COMMIT of a distributed transaction."""
-    on_commit(engine, f"RAISE '{CITUS}' USING ERRCODE = 'XX000';")
-    fn = Failing(session, 0)
-    with pytest.raises(sqlalchemy.exc.DBAPIError, match=CITUS):
-        watch.run(session, fn)
-    assert fn.calls == 1
-
-
 @pytest.mark.parametrize("hook", ["after_commit", "after_transaction_end"])
 def test_failing_hook(session, engine, watch, hook):
     """A hook of the host that fails after the COMMIT does not cause a second run."""

@@ -149,7 +149,7 @@ def book(scope: Scope, request: reserving.Request) -> list[Reservation]:
     planned = reserving.plan(scope, request)
     claims = _planned_claims(scope, request, planned)
     reservations = reserving.reservations_of(scope, request, planned, "approved")
-    reserving.write(scope, reservations)
+    reserving.write_new(scope, reservations)
     owned = [c.owned_by(reservations[c.source_id].id) for c in claims]
     write_claims(scope.session, owned, "reservation", planned.token)
     tell(scope.context, scope.session, events.on_reservations_approved, reservations)
