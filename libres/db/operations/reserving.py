@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from libres.context.telling import tell
 from libres.context.transactions import leave_trace
 from libres.db import loading
 from libres.db.models import Reservation
+from libres.db.operations.repeating import once
 from libres.domain.judging import (
     Match,
     check_dates_or_group,
@@ -82,10 +84,14 @@ class Plan:
     matches: list[list[Match]]
 
 
-def reserve(scope: Scope, request: Request) -> UUID:
-    """Write pending reservations, tell ``on_reservations_made``, return their token."""
-    planned = plan(scope, request)
-    write_new(scope, reservations_of(scope, request, planned, "pending"))
+def reserve(scope: Scope, request: Request, key: object = None) -> UUID:
+    """Write pending reservations, tell ``on_reservations_made``, return their token.
+
+    A request that was made with the *key* before only gets its token again.
+    """
+    planned = once(scope, "reserve", request, key, partial(plan, scope))
+    if isinstance(planned, Plan):
+        write_new(scope, reservations_of(scope, request, planned, "pending"))
     return planned.token
 
 
