@@ -192,7 +192,8 @@ def run(
     After a retryable error it is rolled back and the whole of *fn* is run again in a
     fresh snapshot, after a random pause whose bound doubles. A transaction that the
     session is in already is joined, neither committed nor retried, if it belongs to
-    an outer call, to a savepoint or to ``session.begin()``. Uncommitted work from
+    an outer call, to a savepoint, to ``session.begin()`` or to the transaction manager
+    of zope.sqlalchemy, which commits and retries itself. Uncommitted work from
     before the call is committed along; it could not be repeated, so then there is
     only one attempt.
 
@@ -289,7 +290,17 @@ def _belongs_to_another(session: Session) -> bool:
         _RUNNING in session.info
         or session.in_nested_transaction()
         or (transaction is not None and transaction.origin is explicit)
+        or _is_committed_by_zope(session)
     )
+
+
+def _is_committed_by_zope(session: Session) -> bool:
+    """Tell whether zope.sqlalchemy is registered, which lets nobody else commit."""
+    owners = (
+        getattr(hook, "__self__", None) for hook in session.dispatch.before_commit
+    )
+    classes = (cls for owner in owners for cls in type(owner).__mro__)
+    return any(cls.__module__.startswith("zope.sqlalchemy") for cls in classes)
 
 
 def _retry(session: Session, fn: Callable[[], T], patience: Patience) -> T:

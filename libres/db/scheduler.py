@@ -156,7 +156,7 @@ class Scheduler(ContextServicesMixin):
         On a conflict the whole of *fn* runs again, at most *attempts* times and not
         beyond *deadline* seconds (None: no limit). Nested calls join. Without *fn* it
         is a decorator: ``@scheduler.transaction()``. Raises TooManyConflicts after the
-        last attempt.
+        last attempt, OutcomeUnknown if the COMMIT was not answered and nobody can tell.
         """
         return self.context.transaction(fn, attempts=attempts, deadline=deadline)
 
