@@ -9,13 +9,13 @@ or with Citus, the *traces* can: records of this transaction alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from sqlalchemy import event as hooks
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm.session import SessionTransactionState
 
 if TYPE_CHECKING:
@@ -111,12 +111,13 @@ class Witness:
         return None if status is None else str(status)
 
     def _is_traced(self, connection: Connection) -> bool | None:
-        """Look for the traces; None: there are none to look for."""
+        """Look for the traces; None: there are none, or none that could be read."""
         if not self.traces:
             return None
-        with connection.engine.connect() as other:
+        with connection.engine.connect() as other, suppress(ProgrammingError):
             other.execute(_SAME_PATH, {"path": self.search_path})
             return any(trace(other) for trace in self.traces)
+        return None
 
 
 _IDENTITY: Final = (
