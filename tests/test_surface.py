@@ -60,7 +60,7 @@ NAMES = {
 
 RESERVE = (
     "email, dates=None, group=None, data=None, session_id=None, quota=1, "
-    "single_token_per_session=False"
+    "single_token_per_session=False, idempotency_key=None"
 )
 
 SCHEDULER = {
@@ -163,6 +163,7 @@ QUERIES = {
     "remove_reservation_from_session": "session_id, token",
     "find_expired_reservation_sessions": "expiration_date",
     "remove_expired_reservation_sessions": "expiration_date=None",
+    "remove_expired_idempotency_keys": "expiration_date=None",
 }
 
 CONTEXT = {

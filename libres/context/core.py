@@ -207,15 +207,16 @@ class Context:
         If another transaction got in the way, the whole of *fn* is run again: up to
         *attempts* times, and not after *deadline* seconds. So *fn* should do nothing
         that cannot be repeated; mails belong into ``event.committed``. Inside another
-        ``transaction``, a savepoint or ``session.begin()`` it only runs *fn*: the
-        outer one commits and retries.
+        ``transaction``, a savepoint or ``session.begin()``, and under zope.sqlalchemy,
+        it only runs *fn*: the outer one commits and retries.
 
         Without *fn* it returns a decorator: ``@context.transaction()``, parentheses
         included.
 
-        Raises TooManyConflicts if the last attempt failed as well, TypeError and
-        ValueError if the arguments make no sense; what else *fn* raises rolls back
-        and propagates.
+        Raises TooManyConflicts if the last attempt failed as well, OutcomeUnknown if
+        the connection was lost during the COMMIT and nobody could tell in time whether
+        it was done, TypeError and ValueError if the arguments make no sense; what else
+        *fn* raises rolls back and propagates.
         """
         transactions.check_limits(attempts, deadline)
         run = partial(

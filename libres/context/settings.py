@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 if TYPE_CHECKING:
     from libres.context.core import Context
 
-__all__ = ("DEFAULTS", "Setting", "set_default_settings")
+__all__ = ("DEFAULTS", "IDEMPOTENCY_LIFETIME", "Setting", "set_default_settings")
+
+IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
+"""How long a key stands for a request if nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ DEFAULTS: Final = (
         meaning=(
             "The namespace of the resource uuids. It must never change once there "
             "are allocations, because they are found by these uuids."
+        ),
+    ),
+    Setting(
+        name="idempotency_lifetime",
+        default=IDEMPOTENCY_LIFETIME,
+        meaning=(
+            "How long an idempotency key stands for the request that was made with it."
         ),
     ),
 )

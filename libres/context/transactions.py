@@ -22,15 +22,18 @@ from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import SessionTransactionOrigin, scoped_session
 
 from libres.context.fairness import LONGEST_WAIT, turns_of
-from libres.modules.errors import TooManyConflicts
+from libres.context.outcome import close, finish, is_over, watched
+from libres.modules.errors import OutcomeUnknown, TooManyConflicts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
-__all__ = ("ATTEMPTS", "Verdict", "classify", "run")
+    from libres.context.outcome import Outcome, Trace, Waiting, Witness
+
+__all__ = ("ATTEMPTS", "Verdict", "classify", "leave_trace", "run")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,12 +46,13 @@ lost during the COMMIT, so it may have been written: look before doing it again.
 ATTEMPTS: Final = 10
 """How often a transaction is tried by default."""
 
-# The library writes sorted by these keys, so a duplicate means that another transaction
+# The library has looked before it writes, so a duplicate means that another transaction
 # was faster. Named here, not beside the models, because the models come above.
 SLOT_KEY: Final = "reserved_slots_pkey"
 ALLOCATION_KEY: Final = "resource_start_ix"
+IDEMPOTENCY_KEY: Final = "reservation_idempotency_keys_pkey"
 
-TAKEN_MEANWHILE: Final = frozenset({SLOT_KEY, ALLOCATION_KEY})
+TAKEN_MEANWHILE: Final = frozenset({SLOT_KEY, ALLOCATION_KEY, IDEMPOTENCY_KEY})
 
 CONFLICTS: Final = frozenset(
     {
@@ -75,6 +79,9 @@ CITUS_COMMIT: Final = "could not commit transaction"
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
 """Seconds; the upper bounds of the first pause and of all of them."""
+
+LONGEST_ASKING: Final = 30.0
+"""Seconds; how long to ask what became of a COMMIT if there is no deadline."""
 
 
 def classify(error: BaseException, *, committing: bool = False) -> Verdict:
@@ -127,6 +134,7 @@ class Patience:
     sleep: Callable[[float], object]
     random: Callable[[], float]
     clock: Callable[[], float]
+    began: float
 
     def pause(self, attempt: int) -> float:
         """Draw the pause after the given attempt, counted from 1.
@@ -135,6 +143,25 @@ class Patience:
         """
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 30))
         return self.random() * bound
+
+    @property
+    def elapsed(self) -> float:
+        """How long it has been going on."""
+        return self.clock() - self.began
+
+    def asking(self) -> Waiting:
+        """Make what waits between two questions: until the deadline, or for a while."""
+        limit = self.deadline
+        end = self.began + limit if limit is not None else self.clock() + LONGEST_ASKING
+
+        def wait(asked: int) -> bool:
+            pause = self.pause(asked)
+            if self.clock() + pause >= end:
+                return False
+            self.sleep(pause)
+            return True
+
+        return wait
 
     @property
     def longest_wait(self) -> float:
@@ -165,21 +192,26 @@ def run(
     After a retryable error it is rolled back and the whole of *fn* is run again in a
     fresh snapshot, after a random pause whose bound doubles. A transaction that the
     session is in already is joined, neither committed nor retried, if it belongs to
-    an outer call, to a savepoint or to ``session.begin()``. Uncommitted work from
+    an outer call, to a savepoint, to ``session.begin()`` or to the transaction manager
+    of zope.sqlalchemy, which commits and retries itself. Uncommitted work from
     before the call is committed along; it could not be repeated, so then there is
     only one attempt.
 
     Raises TooManyConflicts if the last attempt failed or no other one fits into
-    *deadline* seconds, its cause the last conflict. Any other error of *fn* and of the
-    commit rolls back and propagates, an ambiguous one too. Raises TypeError and
-    ValueError if the arguments make no sense.
+    *deadline* seconds, its cause the last conflict. If the connection is lost during
+    the COMMIT, the database is asked what became of it, until the deadline or for
+    LONGEST_ASKING: what was committed is returned, what was not is run again. Raises
+    OutcomeUnknown if there is no answer. Any other error of *fn* and of the commit
+    rolls back and propagates. Raises TypeError and ValueError if the arguments make no
+    sense.
     """
     _check_callable(fn)
     check_limits(attempts, deadline)
     session = plain_session(session_getter())
     if _belongs_to_another(session):
         return fn()
-    return _retry(session, fn, Patience(attempts, deadline, sleep, random, clock))
+    patience = Patience(attempts, deadline, sleep, random, clock, began=clock())
+    return _retry(session, fn, patience)
 
 
 class Decorator(Protocol):
@@ -258,56 +290,96 @@ def _belongs_to_another(session: Session) -> bool:
         _RUNNING in session.info
         or session.in_nested_transaction()
         or (transaction is not None and transaction.origin is explicit)
+        or _is_committed_by_zope(session)
     )
 
 
+def _is_committed_by_zope(session: Session) -> bool:
+    """Tell whether zope.sqlalchemy is registered, which lets nobody else commit."""
+    owners = (
+        getattr(hook, "__self__", None) for hook in session.dispatch.before_commit
+    )
+    classes = (cls for owner in owners for cls in type(owner).__mro__)
+    return any(cls.__module__.startswith("zope.sqlalchemy") for cls in classes)
+
+
 def _retry(session: Session, fn: Callable[[], T], patience: Patience) -> T:
-    began, turns = patience.clock(), turns_of(session)
+    turns = turns_of(session)
     repeatable = not _held_earlier_work(session)
     turns.wait(patience.longest_wait)
-    outcome, attempt = _attempt(session, fn), 1
+    outcome, attempt = _attempt(session, fn, patience), 1
     while isinstance(outcome, Failure):
         if not repeatable:
             raise outcome.error
-        _wait(outcome, attempt, began, patience)
+        _wait(outcome, attempt, patience)
         with turns.first(patience.longest_wait):
-            outcome = _attempt(session, fn)
+            outcome = _attempt(session, fn, patience)
         attempt += 1
     return outcome
 
 
-def _wait(failure: Failure, attempt: int, began: float, patience: Patience) -> None:
-    elapsed = patience.clock() - began
-    pause = patience.pause(attempt)
+def _wait(failure: Failure, attempt: int, patience: Patience) -> None:
+    elapsed, pause = patience.elapsed, patience.pause(attempt)
     late = patience.deadline is not None and elapsed + pause >= patience.deadline
     if attempt >= patience.attempts or late:
         raise TooManyConflicts(attempt, elapsed) from failure.error
     patience.sleep(pause)
 
 
-def _attempt(session: Session, fn: Callable[[], T]) -> T | Failure:
+def _attempt(session: Session, fn: Callable[[], T], patience: Patience) -> T | Failure:
+    traces: list[Trace] = []
     try:
-        result = _work(session, fn)
+        result = _work(session, fn, traces)
     except BaseException as error:
         return _rolled_back(session, error, classify(error))
-    return _commit(session) or result
+    return _commit(session, traces, patience) or result
 
 
-def _commit(session: Session) -> Failure | None:
+def _commit(
+    session: Session, traces: Sequence[Trace], patience: Patience
+) -> Failure | None:
     transaction = session.get_transaction()
-    try:
-        session.commit()
-    except BaseException as error:
-        # A hook of the host may fail after the COMMIT: then nothing may run again.
-        if transaction is not None and session.get_transaction() is not transaction:
+    with watched(_connection(session) if transaction else None, traces) as witness:
+        try:
+            session.commit()
+        except BaseException as error:
+            if transaction is None or not is_over(transaction):
+                return _failed(session, error, witness, patience)
+            # A hook of the host has failed after the COMMIT: nothing may run again.
+            close(transaction)
             raise
-        return _rolled_back(session, error, classify(error, committing=True))
     return None
 
 
-def _work(session: Session, fn: Callable[[], T]) -> T:
+def _failed(
+    session: Session, error: BaseException, witness: Witness, patience: Patience
+) -> Failure | None:
+    """Decide about an error of the COMMIT, or of a hook before it; None: it is done."""
+    verdict = classify(error, committing=witness.may_be_sent)
+    if verdict != "ambiguous" or not isinstance(error, Exception):
+        return _rolled_back(session, error, verdict)
+    outcome = _found_out(session, witness, patience)
+    transaction = session.get_transaction()
+    if outcome == "committed" and transaction is not None:
+        finish(transaction)
+        return None
+    session.rollback()
+    if outcome == "unknown":
+        raise OutcomeUnknown(witness.number) from error
+    return Failure(error)
+
+
+def _found_out(session: Session, witness: Witness, patience: Patience) -> Outcome:
+    try:
+        return witness.find_out(patience.asking())
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def _work(session: Session, fn: Callable[[], T], traces: list[Trace]) -> T:
     # The flush belongs here: what it raises was not raised by the COMMIT.
-    session.info[_RUNNING] = True
+    session.info[_RUNNING] = traces
     try:
         result = fn()
         session.flush()
@@ -315,6 +387,17 @@ def _work(session: Session, fn: Callable[[], T]) -> T:
     finally:
         del session.info[_RUNNING]
     return result
+
+
+def leave_trace(session: Session | scoped_session[Session], trace: Trace) -> None:
+    """Note how to find a record that the running transaction alone has made.
+
+    By it ``run`` recognises its transaction if a COMMIT was not answered and nothing
+    else can tell. What a savepoint may take back is no trace.
+    """
+    plain = plain_session(session)
+    if _RUNNING in plain.info and not plain.in_nested_transaction():
+        plain.info[_RUNNING].append(trace)
 
 
 def _rolled_back(session: Session, error: BaseException, verdict: Verdict) -> Failure:

@@ -13,7 +13,7 @@ from sqlalchemy import or_
 from libres.context.core import Context, ContextServicesMixin
 from libres.db import criteria, loading
 from libres.db.models import Allocation, Reservation
-from libres.db.operations import availability, sessions
+from libres.db.operations import availability, repeating, sessions
 from libres.domain.availability import Partitions, average
 from libres.domain.spans import Span
 from libres.modules.rasterizer import MIN_RASTER
@@ -170,3 +170,14 @@ class Queries(ContextServicesMixin):
     ) -> list[UUID]:
         """Delete all reservations of the expired sessions; return the session ids."""
         return sessions.remove_expired(self.session, expiration_date)
+
+    def remove_expired_idempotency_keys(
+        self, expiration_date: datetime | None = None
+    ) -> int:
+        """Delete the keys written at a date or before; return how many.
+
+        None means as long ago as the setting ``idempotency_lifetime`` says. Expired
+        keys stand for nothing any more, so this only saves space. Looks at all contexts
+        of the database.
+        """
+        return repeating.remove_expired(self.context, self.session, expiration_date)

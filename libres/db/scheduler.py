@@ -156,7 +156,7 @@ class Scheduler(ContextServicesMixin):
         On a conflict the whole of *fn* runs again, at most *attempts* times and not
         beyond *deadline* seconds (None: no limit). Nested calls join. Without *fn* it
         is a decorator: ``@scheduler.transaction()``. Raises TooManyConflicts after the
-        last attempt.
+        last attempt, OutcomeUnknown if the COMMIT was not answered and nobody can tell.
         """
         return self.context.transaction(fn, attempts=attempts, deadline=deadline)
 
@@ -200,7 +200,7 @@ class Scheduler(ContextServicesMixin):
     def extinguish_managed_records(self) -> None:
         """Delete all our reservations, blockers, slots and allocations.
 
-        No events.
+        The idempotency keys as well. No events.
         """
         removing.extinguish(self._scope)
 
@@ -522,28 +522,26 @@ class Scheduler(ContextServicesMixin):
         session_id: Any = None,
         quota: int = 1,
         single_token_per_session: bool = False,
+        idempotency_key: str | None = None,
     ) -> UUID:
         """Reserve ranges or a group, pending until approved; return the token.
 
         *quota* is the number of places. With a *session_id* the reservations belong to
-        that session until confirmed. Tells ``on_reservations_made``.
+        that session until confirmed. Tells ``on_reservations_made``. What was reserved
+        with the same *idempotency_key* and arguments within a day is not reserved
+        again: its token is returned, even if it was removed meanwhile.
 
         Raises InvalidEmailAddress, ReservationTooLong, ReservationTooShort,
         AlreadyReservedError (unless approved manually), TimerangeTooLong,
         QuotaOverLimit, QuotaImpossible, InvalidQuota, InvalidReservationError if
         nothing is allocated there, OverlappingReservationError if the session holds the
-        same already, and Misuse unless there are either dates or a group.
+        same already, IdempotencyKeyReused if the key stands for another request, and
+        Misuse unless there are either dates or a group.
         """
         request = reserving.Request(
-            email=email,
-            dates=dates,
-            group=group,
-            data=data,
-            session_id=session_id,
-            quota=quota,
-            single_token_per_session=single_token_per_session,
+            email, dates, group, data, session_id, quota, single_token_per_session
         )
-        return reserving.reserve(self._scope, request)
+        return reserving.reserve(self._scope, request, idempotency_key)
 
     def book(
         self,
@@ -554,23 +552,19 @@ class Scheduler(ContextServicesMixin):
         session_id: Any = None,
         quota: int = 1,
         single_token_per_session: bool = False,
+        idempotency_key: str | None = None,
     ) -> list[Reservation]:
         """Reserve and approve in one step, all or nothing; return the reservations.
 
         Takes and raises what ``reserve`` does; also refuses what is taken if it is
         approved manually. Tells ``on_reservations_made``, then
-        ``on_reservations_approved``.
+        ``on_reservations_approved``. What was booked with the same *idempotency_key* is
+        returned as it is now; InvalidReservationToken, if nothing is left of it.
         """
         request = reserving.Request(
-            email=email,
-            dates=dates,
-            group=group,
-            data=data,
-            session_id=session_id,
-            quota=quota,
-            single_token_per_session=single_token_per_session,
+            email, dates, group, data, session_id, quota, single_token_per_session
         )
-        return approving.book(self._scope, request)
+        return approving.book(self._scope, request, idempotency_key)
 
     def approve_reservations(self, token: object) -> list[ReservedSlot]:
         """Approve what is pending under a token; return the slots of the token.

@@ -19,7 +19,9 @@ arguments, which become attributes and are added to the message::
     ├── OverlappingReservationError
     ├── DatesMayNotBeEqualError, NotTimezoneAware
     ├── ModifiedReadOnlySession, DirtyReadOnlySession
-    └── TooManyConflicts
+    ├── IdempotencyKeyReused
+    ├── TooManyConflicts
+    └── OutcomeUnknown
 
     Misuse (an AssertionError and a ValueError, not a LibresError)
 
@@ -235,6 +237,11 @@ class NotTimezoneAware(LibresError):
     """This date has no timezone: pass an aware datetime."""
 
 
+class IdempotencyKeyReused(LibresError):
+    """This idempotency key stands for another request, which was made before with other
+    arguments: use a new key for each request, and the old one only to repeat it."""
+
+
 class TooManyConflicts(LibresError):
     """Other transactions kept getting in the way and the last attempt failed too: try
     again later, allow more attempts or a later deadline, or make the transaction
@@ -245,3 +252,15 @@ class TooManyConflicts(LibresError):
 
     def __init__(self, attempts: int, seconds: float) -> None:
         super().__init__(attempts=attempts, seconds=seconds)
+
+
+class OutcomeUnknown(LibresError):
+    """The connection was lost during the COMMIT, and nobody could tell in time whether
+    it was done: look for what this transaction was to write before doing it again. The
+    lost connection is the cause of this error."""
+
+    number: str | None
+    """How PostgreSQL numbers the transaction (``pg_xact_status``), if it is known."""
+
+    def __init__(self, number: str | None = None) -> None:
+        super().__init__(number=number)

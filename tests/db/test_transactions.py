@@ -6,6 +6,7 @@ import threading
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from libres import new_scheduler
 from libres.context.registry import create_default_registry
 from libres.db.models import ReservedSlot
-from libres.modules import errors
+from libres.modules import errors, events
 from tests.fixtures.races import race_threads
 
 MONDAY = datetime.fromisoformat("2030-06-03")
@@ -280,3 +281,26 @@ class TestTransaction:
             room.transaction(lambda: 1 / 0)
         room.transaction(lambda: room.book(GUEST, hours(8, 10)))
         assert room.managed_reserved_slots().count() == 1
+
+    def test_failing_listener(self, room, monkeypatch, caplog):
+        """A listener that fails after the commit undoes and repeats nothing."""
+        told, calls = [], []
+
+        def fail(*_):
+            told.append("fails")
+            raise psycopg.errors.SerializationFailure
+
+        listeners = [fail, lambda *_: told.append("works")]
+        monkeypatch.setattr(events.on_reservations_made, "committed", listeners)
+
+        def work():
+            room.book(GUEST, hours(8, 10))
+            calls.append(1)
+            if len(calls) == 1:
+                raise psycopg.errors.SerializationFailure
+
+        room.transaction(work)
+        assert len(calls) == 2
+        assert told == ["fails", "works"]
+        assert "A listener failed after the commit" in caplog.text
+        assert room.managed_reservations().count() == 1

@@ -54,6 +54,24 @@ def room(host):
     return host.room
 
 
+def test_idempotency(host, room):
+    """A request under a key is done once, in the schema of the town."""
+
+    def book():
+        [reservation] = room.book(GUEST, hours(9, 10), idempotency_key="k")
+        return reservation.token
+
+    token = host.context.transaction(book)
+    transaction.commit()
+    assert book() == token
+    assert room.reserve(GUEST, hours(9, 10), idempotency_key="r") != token
+    transaction.commit()
+    assert room.managed_reservations().count() == 2
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert room.queries.remove_expired_idempotency_keys(later) == 2
+    transaction.commit()
+
+
 class TestServices:
     def test_session_provider(self, host):
         """The object that the application returned is what it gets back."""

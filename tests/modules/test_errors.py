@@ -21,6 +21,7 @@ DIRECT = [
     "ContextIsLocked",
     "DatesMayNotBeEqualError",
     "DirtyReadOnlySession",
+    "IdempotencyKeyReused",
     "InvalidAllocationError",
     "InvalidEmailAddress",
     "InvalidQuota",
@@ -30,6 +31,7 @@ DIRECT = [
     "NoReservationsToConfirm",
     "NotReservableError",
     "NotTimezoneAware",
+    "OutcomeUnknown",
     "OverlappingAllocationError",
     "OverlappingReservationError",
     "QuotaImpossible",
@@ -149,6 +151,13 @@ def test_too_many_conflicts():
     error = errors.TooManyConflicts(attempts=3, seconds=0.5)
     assert (error.attempts, error.seconds) == (3, 0.5)
     assert str(error).endswith("(attempts: 3, seconds: 0.5)")
+
+
+def test_outcome_unknown():
+    """The error after a COMMIT without an answer has the number of the transaction."""
+    assert errors.OutcomeUnknown("1234").number == "1234"
+    assert str(errors.OutcomeUnknown("1234")).endswith("(number: 1234)")
+    assert errors.OutcomeUnknown().number is None
 
 
 def test_misuse():

@@ -89,6 +89,9 @@ def reserving(scheduler: Scheduler, token: UUID) -> None:
     assert_type(scheduler.reserve("a@example.org", group=token, quota=2), UUID)
     assert_type(scheduler.book("a@example.org", (START, END)), list[Reservation])
     assert_type(scheduler.approve_reservations(token), list[ReservedSlot])
+    again = scheduler.book("a@example.org", (START, END), idempotency_key="k")
+    assert_type(again, list[Reservation])
+    scheduler.reserve("a@example.org", (START, END), idempotency_key=token)  # type: ignore[arg-type]
     scheduler.reserve(None, (START, END))  # type: ignore[arg-type]
     scheduler.reserve("a@example.org", (START, END), quota="2")  # type: ignore[arg-type]
     scheduler.reserve("a@example.org", (START, END), {}, [])  # type: ignore[arg-type]
@@ -210,5 +213,6 @@ def queries(queries: Queries, session_id: UUID, resource: UUID) -> None:
     assert_type(queries.reservations_by_session(session_id), Query[Reservation])
     assert_type(queries.find_expired_reservation_sessions(None), list[UUID])
     assert_type(queries.remove_expired_reservation_sessions(), list[UUID])
+    assert_type(queries.remove_expired_idempotency_keys(), int)
     assert_type(Queries.availability_by_allocations([]), float)
     queries.availability_by_range(START, END, resource)  # type: ignore[arg-type]

@@ -8,11 +8,12 @@ from typing import Any, Final
 from sqlalchemy import Index, PrimaryKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from libres.context import transactions
 from libres.db.models.base import ORMBase
 from libres.db.models.keywords import Described, assign
 from libres.db.models.timestamp import TimestampMixin
 
-IDEMPOTENCY_KEY: Final = "reservation_idempotency_keys_pkey"
+IDEMPOTENCY_KEY: Final = transactions.IDEMPOTENCY_KEY
 """The constraint: a key stands for one request of a resource."""
 
 LONGEST_KEY: Final = 255

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import Integer, any_, update
 from sqlalchemy.orm.attributes import set_committed_value
@@ -16,8 +18,10 @@ from libres.db.criteria import owned_by
 from libres.db.loading import Wish
 from libres.db.models import Reservation, ReservedSlot
 from libres.db.operations import reserving
+from libres.db.operations.repeating import once
 from libres.db.operations.writing import write_and_return_claims, write_claims
 from libres.db.passing import passed_array
+from libres.db.selections import reservations_by_token
 from libres.domain.allotting import Allotment, Claim
 from libres.domain.judging import Match, check_free
 from libres.modules import events
@@ -141,19 +145,49 @@ def _approve_statement() -> Executable:
     return found.execution_options(synchronize_session=False)
 
 
-def book(scope: Scope, request: reserving.Request) -> list[Reservation]:
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    """A plan, and the places it takes."""
+
+    plan: reserving.Plan
+    claims: list[Claim]
+
+    @property
+    def token(self) -> UUID:
+        return self.plan.token
+
+
+def book(
+    scope: Scope, request: reserving.Request, key: object = None
+) -> list[Reservation]:
     """Reserve and approve, or do nothing at all.
 
-    Tells ``on_reservations_made``, then ``on_reservations_approved``.
+    Tells ``on_reservations_made``, then ``on_reservations_approved``. A request that
+    was made with the *key* before only gets its reservations again.
     """
-    planned = reserving.plan(scope, request)
-    claims = _planned_claims(scope, request, planned)
+    booking = once(scope, "book", request, key, partial(_judged_booking, scope))
+    if not isinstance(booking, _Booking):
+        return _booked_before(scope, booking.token)
+    planned = booking.plan
     reservations = reserving.reservations_of(scope, request, planned, "approved")
-    reserving.write(scope, reservations)
-    owned = [c.owned_by(reservations[c.source_id].id) for c in claims]
+    reserving.write_new(scope, reservations)
+    owned = [c.owned_by(reservations[c.source_id].id) for c in booking.claims]
     write_claims(scope.session, owned, "reservation", planned.token)
     tell(scope.context, scope.session, events.on_reservations_approved, reservations)
     return reservations
+
+
+def _booked_before(scope: Scope, token: UUID) -> list[Reservation]:
+    query = reservations_by_token(scope, token)
+    found = query.order_by(Reservation.id).all()
+    if not found:
+        raise InvalidReservationToken(token=token)
+    return found
+
+
+def _judged_booking(scope: Scope, request: reserving.Request) -> _Booking:
+    planned = reserving.plan(scope, request)
+    return _Booking(planned, _planned_claims(scope, request, planned))
 
 
 def _planned_claims(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from libres.db import criteria, selections
 from libres.db.models import (
     Allocation,
+    IdempotencyKey,
     Reservation,
     ReservationBlocker,
     ReservedSlot,
@@ -151,7 +152,10 @@ def _is_alone() -> ColumnElement[bool]:
 
 
 def extinguish(scope: Scope) -> None:
-    """Delete everything of ours: reservations, blockers, slots, allocations."""
+    """Delete everything of ours: reservations and their keys, blockers, slots,
+    allocations."""
+    keys = scope.session.query(IdempotencyKey)
+    keys.filter(IdempotencyKey.resource == scope.resource).delete("fetch")
     selections.managed_reservations(scope).delete("fetch")
     selections.blockers(scope, [scope.resource]).delete("fetch")
     selections.managed_reserved_slots(scope).delete("fetch")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import select
+
 from libres.context.telling import tell
+from libres.context.transactions import leave_trace
 from libres.db import loading
 from libres.db.models import Reservation
+from libres.db.operations.repeating import once
 from libres.domain.judging import (
     Match,
     check_dates_or_group,
@@ -79,10 +84,14 @@ class Plan:
     matches: list[list[Match]]
 
 
-def reserve(scope: Scope, request: Request) -> UUID:
-    """Write pending reservations, tell ``on_reservations_made``, return their token."""
-    planned = plan(scope, request)
-    write(scope, reservations_of(scope, request, planned, "pending"))
+def reserve(scope: Scope, request: Request, key: object = None) -> UUID:
+    """Write pending reservations, tell ``on_reservations_made``, return their token.
+
+    A request that was made with the *key* before only gets its token again.
+    """
+    planned = once(scope, "reserve", request, key, partial(plan, scope))
+    if isinstance(planned, Plan):
+        write_new(scope, reservations_of(scope, request, planned, "pending"))
     return planned.token
 
 
@@ -167,6 +176,16 @@ def targets_of(
         elif master.group not in groups:
             groups.add(master.group)
             yield Target(master.group)
+
+
+def write_new(scope: Scope, reservations: Sequence[Reservation]) -> None:
+    """Write reservations that never existed before: by them their COMMIT is known."""
+    write(scope, reservations)
+    ids, token = [each.id for each in reservations], reservations[0].token
+    query = select(Reservation.id).where(
+        Reservation.id.in_(ids), Reservation.token == token
+    )
+    leave_trace(scope.session, lambda found: found.execute(query).first() is not None)
 
 
 def write(scope: Scope, reservations: Sequence[Reservation]) -> None:
