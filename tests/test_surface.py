@@ -137,6 +137,7 @@ SCHEDULER = {
         "groups='any', strict=False"
     ),
     "transaction": "fn=None, *, attempts=10, deadline=None",
+    "read_only": "",
     "clear_cache": "",
     "close": "",
     "commit": "",
@@ -178,6 +179,7 @@ CONTEXT = {
     "set_service": "name, factory, cache=False",
     "get_service": "name",
     "transaction": "fn=None, *, attempts=10, deadline=None",
+    "read_only": "",
 }
 
 REGISTRY = {
@@ -193,7 +195,7 @@ REGISTRY = {
 }
 
 SESSION_PROVIDER = {
-    "__init__": "dsn, engine_config=None, session_config=None",
+    "__init__": "dsn, engine_config=None, session_config=None, replica_dsn=None",
     "get_postgres_version": "dsn",
     "assert_valid_postgres_version": "dsn",
     "stop_service": "",

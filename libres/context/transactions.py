@@ -83,7 +83,7 @@ def classify(error: BaseException, *, committing: bool = False) -> Verdict:
     Takes errors of SQLAlchemy, psycopg2 and psycopg 3. *committing* says that it was
     raised by the COMMIT itself.
     """
-    code = _sqlstate(_driver_error(error))
+    code = sqlstate(_driver_error(error))
     if code in CONFLICTS or _is_taken_meanwhile(error, code):
         return "retryable"
     if _is_connection_lost(error, code):
@@ -98,7 +98,8 @@ def _driver_error(error: BaseException) -> BaseException:
     return original if isinstance(original, BaseException) else error
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error of either driver, if it has one."""
     code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     return code if isinstance(code, str) else None
 
@@ -326,10 +327,15 @@ def _rolled_back(session: Session, error: BaseException, verdict: Verdict) -> Fa
 
 def _held_earlier_work(session: Session) -> bool:
     try:
-        return _has_changes(session) or _has_written(session)
+        return holds_changes(session)
     except BaseException:
         session.rollback()
         raise
+
+
+def holds_changes(session: Session) -> bool:
+    """Tell whether a session holds anything that a commit would write or make final."""
+    return _has_changes(session) or _has_written(session)
 
 
 def _has_changes(session: Session) -> bool:
