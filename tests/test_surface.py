@@ -264,6 +264,7 @@ PROPERTIES = [
     (scheduler.Scheduler, "resource blocking_resources session session_provider"),
     (scheduler.Scheduler, "begin_nested is_allocation_exposed generate_uuid"),
     (ContextServicesMixin, "session session_provider begin_nested validate_email"),
+    (Context, "read_only_session"),
     (registries.Registry, "current_context"),
     (models.Allocation, "start end raster whole_day pending_reservations in_group"),
     (models.Allocation, "waitinglist_length availability normalized_availability"),

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from libres.context.registry import create_default_registry
 from libres.context.session import SessionProvider
@@ -151,6 +152,29 @@ def test_serializable_is_refused(context: Context, pair: Pair) -> None:
     with pytest.raises(Exception, match="serializable mode in a hot standby"):
         provider.session().execute(text("SELECT 1"))
     provider.stop_service()
+
+
+def test_makes_way(room: Scheduler, pair: Pair) -> None:
+    """A replica that makes way for what it replays ends the block: read again."""
+    configure(pair.standby, "SET max_standby_streaming_delay = 0")
+    with room.read_only():
+        room.availability(EIGHT, TEN)
+        with psycopg.connect(pair.primary) as other:
+            other.execute("LOCK TABLE allocations")
+        pair.catch_up()
+        with pytest.raises(DBAPIError) as raised:
+            room.availability(EIGHT, TEN)
+    assert classify(raised.value) == "retryable"
+    configure(pair.standby, "RESET max_standby_streaming_delay")
+    with room.read_only():
+        assert room.availability(EIGHT, TEN) == 100.0
+
+
+def configure(dsn: str, change: str) -> None:
+    """Change a setting of a whole server."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM {change}")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def test_stopped(room: Scheduler, pair: Pair) -> None:
