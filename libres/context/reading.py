@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import event as hooks
 
-from libres.context.transactions import (
-    Decorator,
-    holds_changes,
-    plain_session,
-    sqlstate,
-)
+from libres.context.transactions import Decorator, holds_changes, plain_session
 from libres.modules.errors import (
     DirtyReadOnlySession,
     ModifiedReadOnlySession,
@@ -113,12 +108,12 @@ def make_read_only(engine: Engine) -> Engine:
 
 def _refuse_writing(context: ExceptionContext) -> None:
     error = context.original_exception
-    if sqlstate(error) == READ_ONLY_TRANSACTION:
+    if type(error).__name__ == READ_ONLY_TRANSACTION:
         raise ModifiedReadOnlySession from error
 
 
-READ_ONLY_TRANSACTION: Final = "25006"
-"""read_only_sql_transaction: PostgreSQL refused to write."""
+READ_ONLY_TRANSACTION: Final = "ReadOnlySqlTransaction"
+"""SQLSTATE 25006. Both drivers name it so, and neither has to be imported."""
 
 
 def name_replica(engine: Engine) -> None:

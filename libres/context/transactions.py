@@ -83,7 +83,7 @@ def classify(error: BaseException, *, committing: bool = False) -> Verdict:
     Takes errors of SQLAlchemy, psycopg2 and psycopg 3. *committing* says that it was
     raised by the COMMIT itself.
     """
-    code = sqlstate(_driver_error(error))
+    code = _sqlstate(_driver_error(error))
     if code in CONFLICTS or _is_taken_meanwhile(error, code):
         return "retryable"
     if _is_connection_lost(error, code):
@@ -98,8 +98,7 @@ def _driver_error(error: BaseException) -> BaseException:
     return original if isinstance(original, BaseException) else error
 
 
-def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE of an error of either driver, if it has one."""
+def _sqlstate(error: BaseException) -> str | None:
     code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     return code if isinstance(code, str) else None
 
