@@ -137,6 +137,7 @@ SCHEDULER = {
         "groups='any', strict=False"
     ),
     "transaction": "fn=None, *, attempts=10, deadline=None",
+    "read_only": "",
     "clear_cache": "",
     "close": "",
     "commit": "",
@@ -179,6 +180,7 @@ CONTEXT = {
     "set_service": "name, factory, cache=False",
     "get_service": "name",
     "transaction": "fn=None, *, attempts=10, deadline=None",
+    "read_only": "",
 }
 
 REGISTRY = {
@@ -194,7 +196,7 @@ REGISTRY = {
 }
 
 SESSION_PROVIDER = {
-    "__init__": "dsn, engine_config=None, session_config=None",
+    "__init__": "dsn, engine_config=None, session_config=None, replica_dsn=None",
     "get_postgres_version": "dsn",
     "assert_valid_postgres_version": "dsn",
     "stop_service": "",
@@ -263,6 +265,7 @@ PROPERTIES = [
     (scheduler.Scheduler, "resource blocking_resources session session_provider"),
     (scheduler.Scheduler, "begin_nested is_allocation_exposed generate_uuid"),
     (ContextServicesMixin, "session session_provider begin_nested validate_email"),
+    (Context, "read_only_session"),
     (registries.Registry, "current_context"),
     (models.Allocation, "start end raster whole_day pending_reservations in_group"),
     (models.Allocation, "waitinglist_length availability normalized_availability"),

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, final, overload
 
-from libres.context import transactions
+from libres.context import reading, transactions
 from libres.modules import errors
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Context:
         self.values = {}
         self.thread_lock = threading.RLock()
         self._registry = registry
+        self._reading = reading.Reading()
 
     def __repr__(self) -> str:
         return f"<Libres Context(name={self.name!r})>"
@@ -215,8 +216,9 @@ class Context:
 
         Raises TooManyConflicts if the last attempt failed as well, OutcomeUnknown if
         the connection was lost during the COMMIT and nobody could tell in time whether
-        it was done, TypeError and ValueError if the arguments make no sense; what else
-        *fn* raises rolls back and propagates.
+        it was done, ModifiedReadOnlySession inside ``read_only``, TypeError and
+        ValueError if the arguments make no sense; what else *fn* raises rolls back
+        and propagates.
         """
         transactions.check_limits(attempts, deadline)
         run = partial(
@@ -224,8 +226,34 @@ class Context:
         )
         return transactions.decorator(run) if fn is None else run(fn)
 
+    def read_only(self) -> reading.Block:
+        """Read from the replica, if there is one, for a with-block of this thread.
+
+        Within it, schedulers and queries of this context use a session of its own,
+        READ ONLY at REPEATABLE READ: their answers agree with each other, get in the
+        way of nobody, and may be older than the last commit. At its end that session
+        is closed; what was loaded can still be read. Blocks may be nested, and
+        ``@context.read_only()`` makes a function one.
+
+        Raises DirtyReadOnlySession if this thread has uncommitted changes, which
+        could not be seen, ModifiedReadOnlySession for what tries to write, also at
+        the end of the block if objects were changed, and Misuse if the session
+        provider has no ``read_only_session()``.
+        """
+        return reading.read_only(self._reading, self._session_provider)
+
+    @property
+    def read_only_session(self) -> Session | None:
+        """The session of the ``read_only`` block this thread is in, if it is in one."""
+        return self._reading.session
+
+    def _session_provider(self) -> Any:
+        return self.get_service("session_provider")
+
     def _session(self) -> Session:
-        session: Session = self.get_service("session_provider").session()
+        if self.read_only_session is not None:
+            raise errors.ModifiedReadOnlySession
+        session: Session = self._session_provider().session()
         return session
 
     def _holder(self, key: str) -> Context | None:
@@ -297,9 +325,12 @@ class ContextServicesMixin:
 
     @property
     def session(self) -> Session:
-        """The session of this thread, shared by all who use this context."""
-        session: Session = self.session_provider.session()
-        return session
+        """The session of this thread, shared by all who use this context.
+
+        Inside ``read_only`` it is the one that only reads.
+        """
+        session: Session | None = self.context.read_only_session
+        return self.session_provider.session() if session is None else session
 
     def close(self) -> None:
         """Close the session of this thread."""

@@ -1,4 +1,7 @@
-"""Connects a context to PostgreSQL: one engine, one session per thread."""
+"""Connects a context to PostgreSQL: two engines, one session of each per thread.
+
+One engine writes, the other one only reads, from a replica if there is one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool, QueuePool
 
+from libres.context import reading
 from libres.context.core import StoppableService
 from libres.modules.errors import insist
 
@@ -18,10 +22,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
-__all__ = ("OLDEST_POSTGRES", "SERIALIZABLE", "SessionProvider")
+__all__ = ("OLDEST_POSTGRES", "REPEATABLE_READ", "SERIALIZABLE", "SessionProvider")
 
 SERIALIZABLE: Final = "SERIALIZABLE"
 """The isolation level: what is judged on what was read stays true at the commit."""
+
+REPEATABLE_READ: Final = "REPEATABLE READ"
+"""The level of what only reads: one snapshot. A hot standby has no SERIALIZABLE."""
 
 OLDEST_POSTGRES: Final = 15
 """The oldest major version of PostgreSQL that is supported."""
@@ -39,38 +46,41 @@ def with_driver(dsn: str) -> URL:
 
 
 class SessionProvider(StoppableService):
-    """The default session provider: a pool of connections and a session per thread.
+    """The default session provider: pools of connections, and sessions per thread.
+
+    ``session`` writes; ``read_only_session`` is what ``Context.read_only`` reads in.
+    It has a pool of the same size for itself, on *replica_dsn* if that is given,
+    else on *dsn*.
 
     The server is asked for its version on construction, with a connection of its own;
-    the pool connects on first use. *engine_config* goes to ``create_engine`` (the
-    place for ``json_serializer``), *session_config* to ``sessionmaker``.
+    the pools connect on first use, to the replica as well. *engine_config* goes to
+    ``create_engine`` (the place for ``json_serializer``), *session_config* to
+    ``sessionmaker``, for both alike.
 
-    Raises RuntimeError if the server is older than PostgreSQL 15, Misuse if the DSN is
+    Raises RuntimeError if the server is older than PostgreSQL 15, Misuse if a DSN is
     not one of PostgreSQL, TypeError if *engine_config* repeats a key set here.
     """
 
     dsn: str
+    replica_dsn: str | None
     engine: Engine
     session: scoped_session[Session]
+    read_only_engine: Engine
+    read_only_session: scoped_session[Session]
 
     def __init__(
         self,
         dsn: str,
         engine_config: Mapping[str, Any] | None = None,
         session_config: Mapping[str, Any] | None = None,
+        replica_dsn: str | None = None,
     ) -> None:
         self.dsn = self.assert_valid_postgres_version(dsn)
-        self.engine = create_engine(
-            with_driver(dsn),
-            poolclass=QueuePool,
-            pool_size=5,
-            max_overflow=5,
-            isolation_level=SERIALIZABLE,
-            **(engine_config or {}),
-        )
-        self.session = scoped_session(
-            sessionmaker(bind=self.engine, **(session_config or {}))
-        )
+        self.replica_dsn = replica_dsn
+        self.engine = _engine(dsn, SERIALIZABLE, engine_config)
+        self.session = _sessions(self.engine, session_config)
+        self.read_only_engine = _read_only_engine(dsn, replica_dsn, engine_config)
+        self.read_only_session = _sessions(self.read_only_engine, session_config)
 
     @staticmethod
     def get_postgres_version(dsn: str) -> tuple[str, int]:
@@ -78,8 +88,7 @@ class SessionProvider(StoppableService):
 
         Raises Misuse if the DSN is not one of PostgreSQL.
         """
-        # The DSN is not repeated in the message: it may hold a password.
-        insist("postgres" in str(dsn), _WRONG_DSN)
+        _insist_on_postgres(dsn)
         engine = create_engine(with_driver(dsn), poolclass=NullPool)
         with engine.connect() as connection:
             version, number = connection.execute(_VERSION).one()
@@ -101,13 +110,48 @@ class SessionProvider(StoppableService):
         return dsn
 
     def stop_service(self) -> None:
-        """Close the session of this thread and every connection not in use.
+        """Close the sessions of this thread and every connection not in use.
 
         What is in use elsewhere is closed when it is returned. The provider can be
         used again afterwards.
         """
         self.session.close()
         self.engine.dispose()
+        self.read_only_session.close()
+        self.read_only_engine.dispose()
+
+
+def _engine(dsn: str, level: str, config: Mapping[str, Any] | None) -> Engine:
+    return create_engine(
+        with_driver(dsn),
+        poolclass=QueuePool,
+        pool_size=5,
+        max_overflow=5,
+        isolation_level=level,
+        **(config or {}),
+    )
+
+
+def _read_only_engine(
+    dsn: str, replica_dsn: str | None, config: Mapping[str, Any] | None
+) -> Engine:
+    if replica_dsn is None:
+        return reading.make_read_only(_engine(dsn, REPEATABLE_READ, config))
+    _insist_on_postgres(replica_dsn)
+    engine = _engine(replica_dsn, REPEATABLE_READ, config)
+    reading.name_replica(engine)
+    return reading.make_read_only(engine)
+
+
+def _sessions(
+    engine: Engine, config: Mapping[str, Any] | None
+) -> scoped_session[Session]:
+    return scoped_session(sessionmaker(bind=engine, **(config or {})))
+
+
+def _insist_on_postgres(dsn: object) -> None:
+    # The DSN is not repeated in the message: it may hold a password.
+    insist("postgres" in str(dsn), _WRONG_DSN)
 
 
 _VERSION: Final = text(
@@ -116,6 +160,6 @@ _VERSION: Final = text(
 
 
 _WRONG_DSN: Final = (
-    "Not a postgres database: set the setting 'dsn' of the context to a URL such as "
-    "postgresql+psycopg2://user@host/name."
+    "Not a postgres database: set the setting 'dsn' of the context, or replica_dsn, to "
+    "a URL such as postgresql+psycopg2://user@host/name."
 )

@@ -409,10 +409,15 @@ def _rolled_back(session: Session, error: BaseException, verdict: Verdict) -> Fa
 
 def _held_earlier_work(session: Session) -> bool:
     try:
-        return _has_changes(session) or _has_written(session)
+        return holds_changes(session)
     except BaseException:
         session.rollback()
         raise
+
+
+def holds_changes(session: Session) -> bool:
+    """Tell whether a session holds anything that a commit would write or make final."""
+    return _has_changes(session) or _has_written(session)
 
 
 def _has_changes(session: Session) -> bool:

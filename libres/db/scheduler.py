@@ -47,6 +47,7 @@ from libres.modules.rasterizer import Raster
 if TYPE_CHECKING:
     from sqlalchemy.orm import Query
 
+    from libres.context.reading import Block
     from libres.context.transactions import Decorator
 
 T = TypeVar("T")
@@ -159,6 +160,16 @@ class Scheduler(ContextServicesMixin):
         last attempt, OutcomeUnknown if the COMMIT was not answered and nobody can tell.
         """
         return self.context.transaction(fn, attempts=attempts, deadline=deadline)
+
+    def read_only(self) -> Block:
+        """Read from the replica, if there is one, for a with-block.
+
+        All schedulers and queries of the context do so in this thread, in one snapshot
+        that may be older than the last commit. Raises DirtyReadOnlySession if there
+        are uncommitted changes, ModifiedReadOnlySession for what tries to write, and
+        Misuse if the session provider has no ``read_only_session()``.
+        """
+        return self.context.read_only()
 
     # Our records ----------------------------------------------------------------
 

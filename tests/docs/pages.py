@@ -1,4 +1,4 @@
-"""Finds the Python in a page of reStructuredText; runs nothing."""
+"""Finds the Python and the SQL in a page of reStructuredText; runs nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 PYTHON = frozenset({"python", "pycon"})
-OTHERS = frozenset({"sh", "text", "xml", "ini", "sql"})
+SQL = frozenset({"sql"})
+OTHERS = frozenset({"sh", "text", "xml", "ini"})
 """The languages that examples may be written in: those we run, and those we cannot."""
 
 DIRECTIVE = re.compile(
@@ -35,6 +36,12 @@ class Block:
         """Is it written as typed at the prompt, with what Python answers?"""
         return self.text.lstrip().startswith(">>>")
 
+    @property
+    def statements(self) -> list[str]:
+        """What it consists of, if it is SQL: each ends with its line."""
+        parts = re.split(r";\s*$", self.text, flags=re.MULTILINE)
+        return [part.strip() for part in parts if part.strip()]
+
 
 def pages() -> list[Path]:
     """List every page there is, the README included."""
@@ -44,7 +51,7 @@ def pages() -> list[Path]:
 
 def name_of(page: Path) -> str:
     """Name a page as its readers do."""
-    return str(page.relative_to(ROOT))
+    return str(page.relative_to(ROOT) if page.is_relative_to(ROOT) else page)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -54,8 +61,8 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def examples_of(page: Path) -> list[Block]:
-    """Return the blocks of a page that are Python."""
-    return [block for block in blocks_of(page) if block.language in PYTHON]
+    """Return the blocks of a page that are Python or SQL."""
+    return [block for block in blocks_of(page) if block.language in PYTHON | SQL]
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:

@@ -2,8 +2,9 @@
 
 In a process of its own, since pages declare models, subscribe to events and register
 contexts, all of which last as long as the process. Blocks run in their order, in one
-namespace; what a block shows after a prompt is compared. The address that the pages
-name stands for the database of the test, and so does the embedded one.
+namespace; what a block shows after a prompt is compared. SQL is sent statement by
+statement, each committed, as the superuser of the test. The addresses that the pages
+name stand for the database of the test, and so does the embedded one.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
 from libres import embedded
-from tests.docs.pages import Block, examples_of, name_of
+from tests.docs.pages import SQL, Block, examples_of, name_of
 
 ADDRESS = "postgresql+psycopg2://localhost/reservations"
+REPLICA = "postgresql+psycopg2://replica/reservations"
+DATABASE = "DATABASE reservations"
 """What the pages write where a host has its own."""
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 class BrokenExampleError(Exception):
-    """What a block shows is not what Python answers."""
+    """What a block shows is not what Python answers, or PostgreSQL refuses it."""
 
 
 def run_page(page: Path, dsn: str) -> None:
@@ -36,9 +43,29 @@ def run_page(page: Path, dsn: str) -> None:
     sys.modules[module.__name__] = module  # where SQLAlchemy looks for annotations
     embedded.dsn = lambda _folder=None: dsn
     for block in examples_of(page):
-        code = block.text.replace(ADDRESS, dsn)
-        run = _run_session if block.is_session else _run_code
-        run(Block(block.language, block.offset, code), name_of(page), module)
+        if block.language in SQL:
+            _run_sql(block, name_of(page), dsn)
+        else:
+            _run_python(block, name_of(page), module, dsn)
+
+
+def _run_sql(block: Block, page: str, dsn: str) -> None:
+    engine = create_engine(dsn, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    plain = engine.execution_options(no_parameters=True)  # per cent means itself
+    database = f'DATABASE "{make_url(dsn).database}"'
+    with plain.connect() as connection:
+        for statement in block.statements:
+            try:
+                connection.exec_driver_sql(statement.replace(DATABASE, database))
+            except DBAPIError as error:
+                said = f"{page}, line {block.offset + 1}: {error}"
+                raise BrokenExampleError(said) from error
+
+
+def _run_python(block: Block, page: str, module: ModuleType, dsn: str) -> None:
+    code = block.text.replace(ADDRESS, dsn).replace(REPLICA, dsn)
+    run = _run_session if block.is_session else _run_code
+    run(Block(block.language, block.offset, code), page, module)
 
 
 def _run_code(block: Block, page: str, module: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Every Python example of the documentation runs, and shows what Python answers."""
+"""Every example of the documentation in Python or SQL runs, and shows what it says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.docs.pages import (
     OTHERS,
     PYTHON,
     ROOT,
+    SQL,
     blocks_of,
     examples_of,
     name_of,
@@ -26,6 +27,7 @@ WITH_EXAMPLES = [page for page in PAGES if examples_of(page)]
 
 PROMISED = (
     "README.rst",
+    "docs/operations.rst",
     "docs/tutorial.rst",
     "docs/howto/blockers.rst",
     "docs/howto/blocking_resources.rst",
@@ -60,6 +62,37 @@ def test_examples_run(page: Path, empty_dsn: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        pytest.param("SELECT nothing FROM nowhere;", '"nowhere" does not', id="name"),
+        pytest.param("SELECT 1;\n\n   SELEKT 2;", "syntax error", id="the second"),
+        pytest.param("SELECT 1 / 0;", "division by zero", id="when it runs"),
+    ],
+)
+def test_broken_sql(tmp_path: Path, empty_dsn: str, statement: str, said: str) -> None:
+    """SQL that PostgreSQL refuses is found, each statement of a block."""
+    page = tmp_path / "page.rst"
+    page.write_text(f".. code-block:: sql\n\n   {statement}\n", encoding="utf-8")
+    ran = run(page, empty_dsn)
+    assert ran.returncode == 1
+    assert f"{page}, line 2" in ran.stderr
+    assert said in ran.stderr
+
+
+def test_sql_is_committed(tmp_path: Path, empty_dsn: str) -> None:
+    """What SQL of a page does, later blocks find, and its own database is meant."""
+    page = tmp_path / "page.rst"
+    blocks = (
+        "ALTER DATABASE reservations SET lock_timeout = 7;\n   CREATE TABLE t (a int);",
+        "INSERT INTO t SELECT 1 / (current_setting('lock_timeout') = '7ms')::int;",
+    )
+    written = "\n\n".join(f".. code-block:: sql\n\n   {each}" for each in blocks)
+    page.write_text(written + "\n", encoding="utf-8")
+    ran = run(page, empty_dsn)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_readme_is_refused_the_second_time(empty_dsn: str) -> None:
     """The README says what happens if its example is run again, and it does."""
     readme = ROOT / "README.rst"
@@ -86,6 +119,6 @@ def test_page_has_examples(name: str) -> None:
 def test_no_example_escapes(page: Path) -> None:
     """Python stands in blocks that are run, and nowhere else."""
     blocks = blocks_of(page)
-    assert {block.language for block in blocks} <= PYTHON | OTHERS
+    assert {block.language for block in blocks} <= PYTHON | SQL | OTHERS
     prompts = page.read_text(encoding="utf-8").count(">>> ")
     assert prompts == sum(block.text.count(">>> ") for block in blocks)

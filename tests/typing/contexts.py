@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, assert_type
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 import libres
 from libres import embedded
 from libres.context.core import Context, StoppableService
@@ -70,10 +72,25 @@ def transactions(context: Context) -> None:
     context.transaction(count, attempt=3)  # type: ignore[call-overload]
 
 
+def reading(context: Context) -> None:
+    """A block that reads gives a session; as a decorator it keeps the signature."""
+    with context.read_only() as session:
+        assert_type(session, Session)
+    assert_type(context.read_only_session, Session | None)
+
+    @context.read_only()
+    def find(name: str, /, *, places: int = 1) -> list[UUID]:
+        return [UUID(name)] * places
+
+    assert_type(find("room", places=2), list[UUID])
+    find(5)  # type: ignore[arg-type]
+
+
 def sessions(dsn: str) -> None:
     """A session provider knows its server."""
     provider = SessionProvider(dsn, engine_config={"echo": True})
     assert_type(provider.dsn, str)
+    assert_type(SessionProvider(dsn, replica_dsn=dsn).replica_dsn, str | None)
     assert_type(SessionProvider.get_postgres_version(dsn), tuple[str, int])
     service: StoppableService = provider
     service.stop_service()

@@ -1,0 +1,1 @@
+"""What stands around the database in operation: a standby, a pooler."""
