@@ -19,6 +19,7 @@ arguments, which become attributes and are added to the message::
     ├── OverlappingReservationError
     ├── DatesMayNotBeEqualError, NotTimezoneAware
     ├── ModifiedReadOnlySession, DirtyReadOnlySession
+    ├── OutdatedSchema, UpgradeImpossible
     └── TooManyConflicts
 
     Misuse (an AssertionError and a ValueError, not a LibresError)
@@ -233,6 +234,17 @@ class TimerangeTooLong(LibresError):
 
 class NotTimezoneAware(LibresError):
     """This date has no timezone: pass an aware datetime."""
+
+
+class OutdatedSchema(LibresError):
+    """This table was made by an older Libres and lacks columns: bring the database up
+    to date with `libres db upgrade` or libres.db.migrations.upgrade, which keeps all
+    data."""
+
+
+class UpgradeImpossible(LibresError):
+    """The schema of this database cannot be brought up to date: nothing is half done,
+    mend what is in the way and upgrade again."""
 
 
 class TooManyConflicts(LibresError):
