@@ -39,6 +39,7 @@ def check(target: Target) -> list[str]:
             *_revision(connection),
             *_types(connection),
             *_tables(connection),
+            *_keys(connection),
             *_unfinished(connection),
         ]
 
@@ -107,6 +108,19 @@ def _sentence(kind: str, *facts: Any) -> str:
         what = "index" if kind == "add_index" else "constraint"
         return f"The table {facts[0].table.name} has no {what} {facts[0].name}."
     return f"There is something else: {kind} {facts[0]}."
+
+
+def _keys(connection: Connection) -> Iterator[str]:
+    """Alembic does not compare primary keys, and one of ours is the first promise."""
+    known = inspect(connection)
+    for model in OUR_MODELS:
+        table: Any = model.__table__
+        wanted = [column.name for column in table.primary_key.columns]
+        if known.has_table(table.name):
+            found = known.get_pk_constraint(table.name)["constrained_columns"]
+            if found != wanted:
+                columns = ", ".join(wanted)
+                yield f"The table {table.name} has no primary key over {columns}."
 
 
 def _unfinished(connection: Connection) -> Iterator[str]:

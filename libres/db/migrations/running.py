@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.exc import DataError, DBAPIError
-from sqlalchemy.pool import NullPool
 
 from libres.context.session import with_driver
 from libres.context.transactions import classify
@@ -47,7 +46,14 @@ PAGES: Final = 256
 MAKING_INDEXES: Final = SETTING_UP + 1
 """The key of the lock of who makes indexes concurrently."""
 
-LOCK_NOT_AVAILABLE: Final = "55P03"
+PASSING: Final = frozenset(
+    {
+        "55P03",  # lock_not_available
+        "42P07",  # duplicate_table: somebody else was faster with an index
+        "42710",  # duplicate_object
+    }
+)
+"""What goes away by looking again."""
 
 
 # Where ------------------------------------------------------------------------------
@@ -64,7 +70,7 @@ def engine_for(target: str | URL | Engine) -> Iterator[Engine]:
         return
     dsn = target if isinstance(target, str) else target.render_as_string(False)
     engine = create_engine(
-        with_driver(dsn), poolclass=NullPool, isolation_level="READ COMMITTED"
+        with_driver(dsn), pool_size=2, isolation_level="READ COMMITTED"
     )
     try:
         yield engine
@@ -167,11 +173,10 @@ class _Upgrade:
 
     def run(self) -> None:
         while (revision := self._next()) is not None:
-            for step in steps_of(revision):
+            for step in self._pending(revision):
                 self._ahead(step)
-            self._patiently(
-                partial(self._finish, revision), f"revision {revision.revision}"
-            )
+            name = f"revision {revision.revision}"
+            self._patiently(partial(self._finish, revision), name)
 
     def _next(self) -> Script | None:
         with self.engine.connect() as connection:
@@ -186,32 +191,39 @@ class _Upgrade:
                 _limit_locks(connection)
                 take(connection, revision, self.report)
 
+    def _pending(self, revision: Script) -> list[Step]:
+        """Return the steps that are needed, and may be shortened ahead."""
+        with self.engine.connect() as connection:
+            return [
+                step
+                for step in steps_of(revision)
+                if any(map(self._is_wanted, step.ahead))
+                and not holds(connection, step.unless)
+            ]
+
+    def _is_wanted(self, short: Short) -> bool:
+        return self.concurrently or short.manner != "concurrently"
+
     def _ahead(self, step: Step) -> None:
-        if self._holds(step.unless):
-            return
-        for short in step.ahead:
+        for short in filter(self._is_wanted, step.ahead):
             if short.manner == "by pages":
                 self._by_pages(step, short)
             elif short.manner == "once":
                 self._patiently(partial(self._once, short), step.says)
-            elif self.concurrently:
+            elif short.manner == "concurrently":
                 self.report(f"{step.says} concurrently")
                 self._patiently(partial(self._beside, short), step.says)
 
-    def _holds(self, condition: str) -> bool:
-        with self.engine.connect() as connection:
-            return holds(connection, condition)
-
     def _once(self, short: Short, pages: str = "true") -> None:
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             if not holds(connection, short.unless):
                 _limit_locks(connection)
                 connection.exec_driver_sql(short.sql.replace("{pages}", pages))
 
     def _by_pages(self, step: Step, short: Short) -> None:
-        if self._holds(short.unless):
-            return
         with self.engine.connect() as connection:
+            if holds(connection, short.unless):
+                return
             count = _pages_of(connection, short.table)
         for first in range(0, count, PAGES):
             self.report(f"{step.says}: {100 * first // count} %")
@@ -226,9 +238,9 @@ class _Upgrade:
 
     @contextmanager
     def _autocommit(self) -> Iterator[Connection]:
-        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            yield connection
+        # Said of the connection, as of an engine the level of its parent would win.
+        with self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -263,7 +275,7 @@ class _Upgrade:
                 if not _is_passing(error):
                     raise
                 if attempt == ATTEMPTS - 1:
-                    raise _in_the_way(what) from error
+                    raise _in_the_way(what, error) from error
             self.report(f"waits for other transactions: {what}")
             time.sleep(PAUSE)
         return None
@@ -282,7 +294,7 @@ def _pages_of(connection: Connection, table: str) -> int:
 
 
 def _is_passing(error: DBAPIError) -> bool:
-    return _sqlstate(error) == LOCK_NOT_AVAILABLE or classify(error) == "retryable"
+    return _sqlstate(error) in PASSING or classify(error) == "retryable"
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
@@ -290,9 +302,10 @@ def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(driver, "pgcode", None) or getattr(driver, "sqlstate", None)
 
 
-def _in_the_way(what: str) -> UpgradeImpossible:
+def _in_the_way(what: str, error: DBAPIError) -> UpgradeImpossible:
     message = (
-        f"Other transactions kept the tables locked ({what}). Nothing is half done: "
-        f"end them, or stop the application, and upgrade again."
+        f"Other transactions kept getting in the way of {what} "
+        f"({_first_line(error)}). Nothing is half done: end them, or stop the "
+        f"application, and upgrade again."
     )
     return UpgradeImpossible(message)

@@ -164,7 +164,7 @@ def index(name: str, table: str, over: str) -> Step:
     is_needless = f"({has_index(name)} OR NOT {has_table(table)})"
     is_leftover = has_index(name, "NOT indisvalid")
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
-    create = f"CREATE INDEX CONCURRENTLY {name} ON {table} {over}"
+    create = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} {over}"
     return Step(
         says=f"creates the index {name}",
         unless=has_index(name),
