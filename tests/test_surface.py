@@ -27,6 +27,9 @@ NAMES = {
     "libres.db": "new_scheduler",
     "libres.db.scheduler": "Scheduler missing DAYS_MAP",
     "libres.db.queries": "Queries",
+    "libres.db.migrations": (
+        "MigrationsMissingError State check current script upgrade"
+    ),
     "libres.db.models": (
         "ORMBase Allocation ReservedSlot Reservation ReservationBlocker"
     ),
@@ -282,7 +285,8 @@ PLAIN_ERRORS = (
     "ReservationParametersInvalid AlreadyReservedError QuotaOverLimit "
     "QuotaImpossible InvalidQuota InvalidReservationError NotReservableError "
     "NoReservationsToConfirm InvalidReservationToken OverlappingReservationError "
-    "DatesMayNotBeEqualError TimerangeTooLong NotTimezoneAware"
+    "DatesMayNotBeEqualError TimerangeTooLong NotTimezoneAware "
+    "OutdatedSchema UpgradeImpossible"
 )
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from libres.context.registry import create_default_registry
 from libres.db.scheduler import Scheduler
@@ -23,6 +24,8 @@ from libres.modules.errors import LibresError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Engine
 
     from libres.context.core import Context
     from libres.context.session import SessionProvider
@@ -66,6 +69,22 @@ def connected(dsn: str | None, name: str) -> Iterator[Database]:
             yield Database(context, _place(provider, None if dsn is None else url))
     finally:
         provider.stop_service()
+
+
+@contextmanager
+def engine_of(dsn: str | None) -> Iterator[Engine]:
+    """Yield an engine for the server *dsn*, and create nothing on it.
+
+    None starts the embedded one. Raises UnavailableError and ClickException as above.
+    """
+    url = _embedded() if dsn is None else checked(dsn)
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        engine.connect().close()
+    except SQLAlchemyError as error:
+        raise UnavailableError(in_a_sentence(error)) from error
+    with _reported():
+        yield engine
 
 
 def _embedded() -> URL:

@@ -20,6 +20,7 @@ arguments, which become attributes and are added to the message::
     ├── DatesMayNotBeEqualError, NotTimezoneAware
     ├── ModifiedReadOnlySession, DirtyReadOnlySession
     ├── IdempotencyKeyReused
+    ├── OutdatedSchema, UpgradeImpossible
     ├── TooManyConflicts
     └── OutcomeUnknown
 
@@ -240,6 +241,17 @@ class NotTimezoneAware(LibresError):
 class IdempotencyKeyReused(LibresError):
     """This idempotency key stands for another request, which was made before with other
     arguments: use a new key for each request, and the old one only to repeat it."""
+
+
+class OutdatedSchema(LibresError):
+    """This table was made by an older Libres and lacks columns: bring the database up
+    to date with `libres db upgrade` or libres.db.migrations.upgrade, which keeps all
+    data."""
+
+
+class UpgradeImpossible(LibresError):
+    """The schema of this database cannot be brought up to date: nothing is half done,
+    mend what is in the way and upgrade again."""
 
 
 class TooManyConflicts(LibresError):

@@ -14,6 +14,10 @@ from libres.db.models import (
     ReservationBlocker,
     ReservedSlot,
 )
+from libres.modules.errors import OutdatedSchema
+
+ADDED_LATER: Final = ("source_type", "source_id")
+"""The columns of slots that tables made before Libres 1.2 lack."""
 
 SETTING_UP: Final = 0x6C6962726573
 """The key of the lock, held until the transaction ends: "libres" in ASCII."""
@@ -30,9 +34,11 @@ OUR_MODELS = (
 def create_missing(connection: Connection) -> None:
     """Create all tables of the declarative base, and our indexes on older tables.
 
-    Processes that do so at the same moment wait for each other.
+    Processes that do so at the same moment wait for each other. Raises OutdatedSchema
+    if a table was made by a Libres that did not have all columns yet.
     """
     connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
+    _check_columns(connection)
     ORMBase.metadata.create_all(connection)
     known = inspect(connection)
     for model in OUR_MODELS:
@@ -41,3 +47,14 @@ def create_missing(connection: Connection) -> None:
         for index in sorted(table.indexes, key=lambda each: str(each.name)):
             if index.name not in existing:
                 index.create(connection)
+
+
+def _check_columns(connection: Connection) -> None:
+    """Refuse tables that cannot be used. To fill columns in is up to migrations."""
+    table = ReservedSlot.__tablename__
+    known = inspect(connection)
+    if not known.has_table(table):
+        return
+    found = {column["name"] for column in known.get_columns(table)}
+    if missing := [name for name in ADDED_LATER if name not in found]:
+        raise OutdatedSchema(table=table, missing=", ".join(missing))

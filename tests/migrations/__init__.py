@@ -1,0 +1,1 @@
+"""Databases of every age, and what becomes of them."""
