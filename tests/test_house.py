@@ -36,6 +36,7 @@ STOREYS = [
     "libres.db.criteria libres.db.passing",
     "libres.db.selections libres.db.loading",
     "libres.db.operations",
+    "libres.db.auditing",
     "libres.db.queries",
     "libres.db.scheduler",
     "libres.db",
