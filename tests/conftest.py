@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.fixtures.database", "tests.fixtures.clock")
+pytest_plugins = (
+    "tests.fixtures.auditing",
+    "tests.fixtures.database",
+    "tests.fixtures.clock",
+)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from libres.cli.commands.check import check
 from libres.cli.commands.demo import demo
 
 if TYPE_CHECKING:
     import click
 
-COMMANDS: tuple[click.Command, ...] = (demo,)
+COMMANDS: tuple[click.Command, ...] = (demo, check)

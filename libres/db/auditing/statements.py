@@ -89,8 +89,19 @@ WITH owners AS (
     SELECT 'blocker', id, token, resource, target, CAST(target_type AS text),
         start, "end", NULL, created
     FROM reservation_blockers
+), places AS (
+    -- What does an owner hold of one place?
+    SELECT CAST(source_type AS text) AS kind, source_id, reservation_token AS token,
+        allocation_id, count(*) AS slots, min(start) AS first, max(start) AS last
+    FROM reserved_slots
+    GROUP BY source_type, source_id, reservation_token, allocation_id
+), unclear AS (
+    -- Whose slots are of an unknown owner, and so perhaps of one of these?
+    SELECT DISTINCT kind, source_id, token FROM places AS h
+    WHERE NOT EXISTS (SELECT FROM owners AS o WHERE o.kind = h.kind
+        AND o.id = h.source_id AND o.token = h.token)
 ), told AS (
-    -- Times that are invalid, and groups without members, are told elsewhere.
+    -- Unknown owners, invalid times, and groups without members are told elsewhere.
     SELECT * FROM owners AS o
     WHERE (CAST(:resources AS uuid[]) IS NULL
             OR o.resource = ANY(CAST(:resources AS uuid[])))
@@ -99,17 +110,14 @@ WITH owners AS (
             ELSE EXISTS (SELECT FROM allocations AS m WHERE m."group" = o.target
                 AND m.mirror_of = o.resource AND m.resource = m.mirror_of)
         END
+        AND NOT EXISTS (SELECT FROM unclear AS u WHERE u.token = o.token)
+        AND NOT EXISTS (SELECT FROM unclear AS u WHERE u.kind = o.kind
+            AND u.source_id = o.id)
 ), masters AS (
     SELECT id, resource, "group", quota, partly_available, _start, _end, modified,
         make_interval(mins => _raster) AS step
     FROM allocations
     WHERE resource = mirror_of AND _raster IN (5, 10, 15, 30, 60) AND _end > _start
-), places AS (
-    -- What does an owner hold of one place?
-    SELECT CAST(source_type AS text) AS kind, source_id, reservation_token,
-        allocation_id, count(*) AS slots, min(start) AS first, max(start) AS last
-    FROM reserved_slots
-    GROUP BY source_type, source_id, reservation_token, allocation_id
 ), held AS (
     -- And what should it hold there?
     SELECT o.kind, o.id, o.token, o.target_type, o.created, m.id AS master,
@@ -134,7 +142,7 @@ WITH owners AS (
         m.step
     FROM places AS h
     JOIN told AS o ON o.kind = h.kind AND o.id = h.source_id
-        AND o.token = h.reservation_token
+        AND o.token = h.token
     JOIN allocations AS p ON p.id = h.allocation_id
     JOIN masters AS m ON m.resource = p.mirror_of AND m._start = p._start
 ), judged AS (
@@ -170,7 +178,7 @@ SELECT CASE kind WHEN 'reservation' THEN 'reservation-without-slots'
     id, token, NULL, quota, 0, false
 FROM told AS o
 WHERE NOT EXISTS (SELECT FROM places AS h WHERE h.kind = o.kind
-    AND h.source_id = o.id AND h.reservation_token = o.token)
+    AND h.source_id = o.id AND h.token = o.token)
 UNION ALL
 -- Which members of a group does an owner not hold at all, although it holds others?
 SELECT CASE kind WHEN 'reservation' THEN 'reservation-with-missing-slots'
@@ -181,7 +189,7 @@ FROM told AS o
 JOIN masters AS m ON m."group" = o.target AND m.resource = o.resource
 WHERE o.target_type = 'group'
     AND EXISTS (SELECT FROM places AS h WHERE h.kind = o.kind
-        AND h.source_id = o.id AND h.reservation_token = o.token)
+        AND h.source_id = o.id AND h.token = o.token)
     AND NOT EXISTS (SELECT FROM counted AS c WHERE c.kind = o.kind
         AND c.id = o.id AND c.master = m.id)
 ORDER BY 1, 2, 4
