@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from libres.context.registry import create_default_registry
-from libres.db.auditing import CHECKS, audit, repair
+from libres.db.auditing import CHECKS, MissingTablesError, audit, repair
 from libres.db.auditing.repairing import MENDERS
 from libres.db.scheduler import Scheduler
+from libres.domain.days import to_utc
 from libres.domain.places import mirror_resources
+from tests.fixtures.statements import counted
 
 MAY = datetime(2030, 5, 1)
 
@@ -598,6 +600,192 @@ def test_every_check_is_tested():
     assert {each.name for each in CHECKS if each.mended} == set(MENDERS)
 
 
-def test_clean(room):
-    """What the library writes is in order."""
-    assert audit(room.session, notices=True) == []
+class TestClean:
+    def test_everything(self, room):
+        """What the library writes is in order."""
+        assert audit(room.session, notices=True) == []
+
+    def test_reserved_more_than_once(self, room):
+        """What is approved, removed and blocked again is in order."""
+        token = room.reservations_by_token(
+            room.reserve(mail("again"), hours(6, 15.1, 15.6))
+        )
+        room.approve_reservations(token.one().token)
+        room.remove_reservation(token.one().token)
+        room.add_blocker(hours(12, 8, 10))
+        assert audit(room.session, notices=True) == []
+
+    def test_changes(self, room):
+        """Reservations, blockers and allocations that are moved are in order."""
+        (afternoon,) = room.managed_reservations().filter_by(email=mail("afternoon"))
+        key = afternoon.token, afternoon.id
+        room.change_reservation(*key, *hours(6, 16, 17), quota=3)
+        (cleaning,) = room.managed_blockers().filter_by(reason="cleaning")
+        room.change_blocker(cleaning.token, cleaning.id, *hours(6, 13, 14.5))
+        master = room.allocation_by_date(*room_utc(room, hours(6, 8, 18)))
+        room.move_allocation(master.id, *hours(6, 9, 20), data={"moved": True})
+        empty = room.allocation_by_date(*room_utc(room, hours(15, 8, 10)))
+        room.move_allocation(empty.id, *hours(15, 12, 14), new_quota=5)
+        assert audit(room.session, notices=True) == []
+
+    def test_gaps(self, room):
+        """Places that move when the quota is lowered are in order."""
+        (pair,) = room.managed_reservations().filter_by(email=mail("pair"))
+        (cleaning,) = room.managed_blockers().filter_by(reason="cleaning")
+        room.remove_reservation(pair.token)
+        room.remove_blocker(cleaning.token)
+        master = room.allocation_by_date(*room_utc(room, hours(6, 8, 18)))
+        room.change_quota(master, 2)
+        assert audit(room.session, notices=True) == []
+
+    def test_another_raster(self, room):
+        """A reservation beside the raster holds the steps that it touches."""
+        room.allocate(hours(20, 8, 10), partly_available=True, raster=30)
+        room.book(mail("beside"), hours(20, 8.3, 9.2))
+        assert room.managed_reserved_slots().filter_by(source_type="reservation")
+        assert audit(room.session, notices=True) == []
+
+    @pytest.mark.parametrize("timezone", ["Asia/Kathmandu", "Australia/Lord_Howe"])
+    def test_zones(self, room, timezone):
+        """Zones whose hours begin at odd minutes are in order."""
+        other = Scheduler(room.context, timezone, timezone)
+        other.allocate(hours(20, 8, 10), partly_available=True, raster=60)
+        other.allocate(hours(21, 8, 10), raster=60)
+        other.book(mail("hour"), hours(20, 8, 9))
+        other.book(mail("whole"), hours(21, 8, 10))
+        assert audit(room.session, notices=True) == []
+
+
+class TestMovedGroups:
+    """What a later move explains is a notice."""
+
+    def test_joined(self, room):
+        """A member that came later is not held, and may have other terms."""
+        lonely = room.allocation_by_date(*room_utc(room, hours(15, 8, 10)))
+        (group,) = room.managed_reservations().filter_by(email=mail("group"))
+        room.move_allocation(lonely.id, group=group.target)
+        assert audit(room.session) == []
+        found = {each.check: each.rows for each in audit(room.session, notices=True)}
+        [missing] = found.pop("reservation-with-missing-slots")
+        assert (missing["id"], missing["allocation_id"]) == (group.id, lonely.id)
+        assert set(found) == {"group-with-differing-terms"}
+
+    def test_left(self, room):
+        """A member that has left is held all the same."""
+        member = room.allocation_by_date(*room_utc(room, hours(7, 8, 10)))
+        room.move_allocation(member.id, group=uuid4())
+        assert audit(room.session) == []
+        (finding,) = audit(room.session, notices=True)
+        assert finding.check == "reservation-with-surplus-slots"
+        assert finding.rows[0]["allocation_id"] == member.id
+
+    def test_no_excuse(self, room):
+        """That a member has moved does not explain that another place is free."""
+        member = room.allocation_by_date(*room_utc(room, hours(7, 8, 10)))
+        room.move_allocation(member.id, *hours(7, 8, 10), data={"a": 1})
+        do(
+            room,
+            f"DELETE FROM reserved_slots WHERE {owned_by('group')} AND start = "
+            "'2030-05-07 06:00' AND resource = CAST(:room AS uuid) RETURNING start",
+        )
+        (finding,) = audit(room.session)
+        assert finding.check == "reservation-with-missing-slots"
+
+
+def room_utc(room, dates):
+    """The dates in UTC, as queries take them."""
+    return tuple(to_utc(date, room.timezone) for date in dates)
+
+
+class TestRepair:
+    def test_only_what_was_found(self, room):
+        """What has come later is left for the next time."""
+        orphan = slot("afternoon", at(6), "2030-05-06 15:00", key=RAN, source="0")
+        do(room, orphan + KEY)
+        findings = audit(room.session)
+        do(room, orphan.replace("15:00", "15:15") + KEY)
+        (mended,) = repair(room.session, findings)
+        assert len(mended.rows) == 1
+        (left,) = audit(room.session)
+        assert left.rows[0]["start"].minute == 15
+
+    def test_only_what_is_still_wrong(self, room):
+        """What somebody else has mended is not touched."""
+        do(room, f"UPDATE allocations SET quota = 2 WHERE {at(12)}", SELECT_ONE)
+        findings = audit(room.session)
+        do(room, f"UPDATE allocations SET quota = 3 WHERE {at(12)}", SELECT_ONE)
+        assert repair(room.session, findings) == []
+
+    def test_several_at_once(self, room):
+        """All that can be mended is, and the rest is left."""
+        orphan = slot("afternoon", at(6), "2030-05-06 15:00", key=RAN, source="0")
+        lost = f"DELETE FROM reserved_slots WHERE {owned_by('narrow')} {OWNER}"
+        do(room, orphan + KEY, lost)
+        assert len(repair(room.session, audit(room.session))) == 1
+        (left,) = audit(room.session)
+        assert left.check == "reservation-without-slots"
+
+    def test_nothing_decided(self, room):
+        """Of slots without owner only those are deleted that nobody may miss."""
+        orphan = slot("afternoon", at(6), "2030-05-06 15:00", key=RAN, source="0")
+        unclear = f"UPDATE reserved_slots SET source_id = 0 WHERE {owned_by('narrow')}"
+        do(room, orphan + KEY, unclear + KEY)
+        findings = audit(room.session)
+        assert [each.repairable for each in findings] == [False, True]
+        (mended,) = repair(room.session, findings)
+        assert len(mended.rows) == 1
+        assert [each.repairable for each in audit(room.session)] == [False]
+
+
+SELECT_ONE = "SELECT 1 AS one"
+
+
+class TestScope:
+    def test_resources(self, room):
+        """Only the resources that are named are looked at, with their mirrors."""
+        do(room, f"DELETE FROM reserved_slots WHERE {owned_by('narrow')} {OWNER}")
+        do(
+            room,
+            f"UPDATE reserved_slots SET source_id = 0 WHERE resource = "
+            f"CAST(:last AS uuid) AND {owned_by('single')} {KEY}",
+        )
+        beside = Scheduler(room.context, "beside", "UTC").resource
+        assert len(audit(room.session, [room.resource])) == 2
+        assert len(audit(room.session, [str(room.resource), beside])) == 2
+        assert audit(room.session, [beside]) == []
+        assert audit(room.session, []) == []
+
+    def test_statements(self, room):
+        """However much there is, and however much is wrong, they are as many."""
+        with counted(room.session) as clean:
+            audit(room.session)
+        do(room, f"UPDATE reserved_slots SET source_id = 0 {KEY}")
+        with counted(room.session) as damaged:
+            audit(room.session)
+        assert len(clean) == len(damaged) == 12
+
+    def test_progress(self, room):
+        """What is looked at is told before."""
+        told = []
+        audit(room.session, progress=told.append)
+        assert told[0] == "slots and allocations"
+        assert len(told) == len(set(told)) == 11
+
+    def test_without_a_commit(self, room):
+        """What the session has not even flushed is seen."""
+        master = room.managed_allocations().filter_by(quota=1).first()
+        master.quota = 0
+        (finding,) = audit(room.session)
+        assert finding.check == "invalid-quota"
+
+    def test_no_tables(self, room):
+        """Without tables there is nothing to look at."""
+        do(
+            room,
+            "ALTER TABLE reserved_slots RENAME TO a",
+            "ALTER TABLE allocations RENAME TO b",
+            "ALTER TABLE reservations RENAME TO c",
+            SELECT_ONE,
+        )
+        with pytest.raises(MissingTablesError, match="libres db upgrade"):
+            audit(room.session)
