@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tests.fixtures.auditing import check_committed, check_session, is_damaged
 
@@ -22,30 +23,34 @@ VALUES (gen_random_uuid(), gen_random_uuid(), 'group', 'generic', gen_random_uui
 
 @pytest.mark.damaged("the auditor is to find it")
 def test_committed(scheduler: Scheduler, dsn: str) -> None:
-    """What is committed is found afterwards."""
+    """What is committed is found afterwards, with or without a session."""
     check_committed(dsn)
     scheduler.session.execute(text(DAMAGE))
     check_committed(dsn)
     scheduler.commit()
-    with pytest.raises(AssertionError, match="group-without-members"):
-        check_committed(dsn)
+    for check, place in ((check_committed, dsn), (check_session, scheduler.session)):
+        with pytest.raises(AssertionError, match="group-without-members"):
+            check(place)
 
 
 def test_not_committed(scheduler: Scheduler) -> None:
     """So is what is not, as most tests do not commit."""
-    check_session(scheduler.session)
+    assert check_session(scheduler.session)
     scheduler.session.execute(text(DAMAGE))
     with pytest.raises(AssertionError, match="group-without-members"):
         check_session(scheduler.session)
-    scheduler.rollback()
+    assert check_session(scheduler.session)
 
 
+@pytest.mark.damaged("the auditor is to find it")
 def test_after_a_failure(scheduler: Scheduler) -> None:
-    """A transaction that has failed cannot be audited, and is not."""
+    """Of a transaction that has failed nothing is left but what came before it."""
     scheduler.session.execute(text(DAMAGE))
-    with pytest.raises(Exception, match="nonsense"):
+    scheduler.commit()
+    with pytest.raises(DBAPIError, match="nonsense"):
         scheduler.session.execute(text("SELECT nonsense"))
-    check_session(scheduler.session)
+    with pytest.raises(AssertionError, match="group-without-members"):
+        check_session(scheduler.session)
 
 
 def test_marker(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
