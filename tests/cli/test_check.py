@@ -207,7 +207,7 @@ def test_no_tables(empty_dsn: str) -> None:
     for _ in range(2):
         result = check(empty_dsn)
         assert result.exit_code == 2
-        assert "There are no tables of libres in this database" in result.stderr
+        assert "Tables of libres are missing in this database" in result.stderr
 
 
 @damaged

@@ -30,7 +30,7 @@ class Finding:
 
 
 class MissingTablesError(RuntimeError):
-    """There are no tables of libres in this database: create them with libres db
+    """Tables of libres are missing in this database: create them with libres db
     upgrade, or name the right database."""
 
     def __init__(self) -> None:

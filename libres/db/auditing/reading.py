@@ -72,7 +72,7 @@ def audit(
 
 def _rows(session: Session, values: Values, progress: Progress) -> Iterator[Row]:
     missing = _missing_columns(session)
-    if missing >= BASE:
+    if missing & BASE:
         raise MissingTablesError
     if missing:
         names = [f"{table}.{column}" for table, column in sorted(missing)]
@@ -143,15 +143,17 @@ def _missing_columns(session: Session) -> frozenset[Column]:
     return (BASE | LATER) - {(row["table"], row["column"]) for row in rows}
 
 
-def run(session: Session, sql: str, values: Values) -> Iterator[Row]:
+def run(session: Session, sql: str, values: Values, **options: Any) -> Iterator[Row]:
     """Run a statement and yield its rows: times aware, UUIDs as such.
 
     *values* may hold more than the statement asks for.
     """
     used = {name: each for name, each in values.items() if f":{name}" in sql}
-    result = session.execute(_statement(sql), used, bind_arguments=BIND)
+    result = session.execute(
+        _statement(sql), used, bind_arguments=BIND, execution_options=options
+    )
     names = list(result.keys())
-    for row in result.yield_per(1000):
+    for row in result:
         yield {name: _read(name, each) for name, each in zip(names, row, strict=True)}
 
 
@@ -175,7 +177,7 @@ def _plain(sql: str) -> Callable[[Session, Values], Iterator[Row]]:
 
 def _beyond_quota(session: Session, values: Values) -> Iterator[Row]:
     """Which mirrors are no place of their master? PostgreSQL cannot name them."""
-    given = run(session, statements.KEYS, values)
+    given = run(session, statements.KEYS, values, yield_per=10_000)
     found = [row for row in given if is_beyond_quota(row)]
     ids = [row["id"] for row in found]
     occupied = run(session, statements.OCCUPIED, {"ids": ids}) if found else ()
