@@ -679,6 +679,19 @@ class TestMovedGroups:
         assert finding.check == "reservation-with-surplus-slots"
         assert finding.rows[0]["allocation_id"] == member.id
 
+    def test_joined_by_what_is_reserved(self, room):
+        """The last member takes its reservation along into a group of others."""
+        group = room.allocate([hours(20, 8, 9), hours(21, 8, 9)], grouped=True)[0].group
+        (booked,) = room.book(mail("both"), group=group)
+        members = room.allocations_by_group(group).all()
+        others = room.allocate([hours(22, 8, 9), hours(23, 8, 9)], grouped=True)
+        for member in members:
+            room.move_allocation(member.id, group=others[0].group)
+        assert audit(room.session) == []
+        (finding,) = audit(room.session, notices=True)
+        missing = {(row["id"], row["allocation_id"]) for row in finding.rows}
+        assert missing == {(booked.id, other.id) for other in others}
+
     def test_no_excuse(self, room):
         """That a member has moved does not explain that another place is free."""
         member = room.allocation_by_date(*room_utc(room, hours(7, 8, 10)))

@@ -184,7 +184,8 @@ UNION ALL
 SELECT CASE kind WHEN 'reservation' THEN 'reservation-with-missing-slots'
         ELSE 'blocker-on-some-places' END,
     o.id, o.token, m.id, coalesce(o.quota, m.quota), 0,
-    coalesce(m.modified >= o.created, false)
+    EXISTS (SELECT FROM masters AS c WHERE c."group" = o.target
+        AND c.resource = o.resource AND c.modified >= o.created)
 FROM told AS o
 JOIN masters AS m ON m."group" = o.target AND m.resource = o.resource
 WHERE o.target_type = 'group'
