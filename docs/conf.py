@@ -10,6 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from libres import __version__
 from libres.cli import main
+from libres.db.auditing import CHECKS, Check
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -55,6 +56,31 @@ class CommandHelp(SphinxDirective):
         return [nodes.literal_block(asked.output, asked.output, language="none")]
 
 
+class AuditChecks(SphinxDirective):
+    """List what the auditor looks for, what it means, and what to do about it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask the auditor itself, so that the page is never out of date."""
+        return [nodes.definition_list("", *map(self._item, CHECKS))]
+
+    def _item(self, check: Check) -> nodes.definition_list_item:
+        name = nodes.term("", "", nodes.literal(check.name, check.name))
+        name += nodes.Text(" (a notice)" if check.is_notice else "")
+        said = nodes.definition("", nodes.paragraph("", check.message))
+        said += nodes.paragraph(
+            "", "", _emphasised("What to do: "), nodes.Text(check.remedy)
+        )
+        if check.mended:
+            mended = nodes.Text(check.mended)
+            said += nodes.paragraph("", "", _emphasised("Mended: "), mended)
+        return nodes.definition_list_item("", name, said)
+
+
+def _emphasised(text: str) -> nodes.emphasis:
+    return nodes.emphasis(text, text)
+
+
 def setup(app: Sphinx) -> None:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("command-help", CommandHelp)
+    app.add_directive("audit-checks", AuditChecks)

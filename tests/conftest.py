@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = (
+    "tests.fixtures.auditing",
     "tests.fixtures.database",
     "tests.fixtures.clock",
     "tests.fixtures.severing",

@@ -36,7 +36,7 @@ STOREYS = [
     "libres.db.criteria libres.db.passing",
     "libres.db.selections libres.db.loading",
     "libres.db.operations",
-    "libres.db.migrations",
+    "libres.db.auditing libres.db.migrations",
     "libres.db.queries",
     "libres.db.scheduler",
     "libres.db",

@@ -25,6 +25,7 @@ NAMES = {
     "libres.context.settings": "set_default_settings",
     "libres.context.exposure": "Exposure",
     "libres.db": "new_scheduler",
+    "libres.db.auditing": "CHECKS Check Finding MissingTablesError audit repair",
     "libres.db.scheduler": "Scheduler missing DAYS_MAP",
     "libres.db.queries": "Queries",
     "libres.db.migrations": (

@@ -46,15 +46,17 @@ class UnavailableError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A context whose tables exist, and the place of its server, for people."""
+    """A context, and the place of its server, for people."""
 
     context: Context
     place: str
 
 
 @contextmanager
-def connected(dsn: str | None, name: str) -> Iterator[Database]:
+def connected(dsn: str | None, name: str, *, create: bool = True) -> Iterator[Database]:
     """Yield the context *name* on the server *dsn*; None starts the embedded one.
+
+    With *create*, tables that are missing are made.
 
     Raises UnavailableError if there is no such server or it cannot be used, and
     ClickException if it, or the library, refuses something later.
@@ -65,7 +67,8 @@ def connected(dsn: str | None, name: str) -> Iterator[Database]:
     provider = _provider(context)
     try:
         with _reported():
-            _set_up(context)
+            if create:
+                _set_up(context)
             yield Database(context, _place(provider, None if dsn is None else url))
     finally:
         provider.stop_service()

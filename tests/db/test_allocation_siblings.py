@@ -277,6 +277,7 @@ class TestSlots:
         book(scheduler, hours(8, 10), quota=2)
         assert [s.availability for s in master.siblings()] == [0.0, 0.0, 100.0]
 
+    @pytest.mark.damaged("takes a reservation its slots")
     def test_slots_go_with_the_list(self, scheduler):
         """A slot that leaves the list of its allocation is deleted."""
         (master,) = scheduler.allocate(hours(8, 10))
@@ -286,6 +287,7 @@ class TestSlots:
         scheduler.commit()
         assert scheduler.managed_reserved_slots().count() == 0
 
+    @pytest.mark.damaged("the slot is no reservation's")
     def test_slot_made_by_hand(self, scheduler):
         """A slot that an application appends is stored with its allocation."""
         (master,) = scheduler.allocate(hours(8, 10))

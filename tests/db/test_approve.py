@@ -296,6 +296,7 @@ class TestRefusals:
         with pytest.raises(errors.AlreadyReservedError):
             scheduler.approve_reservations(waiting)
 
+    @pytest.mark.damaged("deletes an allocation that is waited for")
     def test_allocation_gone(self, scheduler):
         """If nothing is allocated there any more, no slot can be made."""
         scheduler.allocate(hours(8, 10))

@@ -213,6 +213,39 @@ class TestChangeQuota:
         assert master.quota_left == quota - len(places)
 
 
+class TestBlockers:
+    @pytest.mark.parametrize("partly", [False, True])
+    def test_added_places_are_blocked(self, scheduler, partly):
+        """A blocker holds every place of its time, also those that come later."""
+        (master,) = scheduler.allocate(hours(8, 12), quota=2, partly_available=partly)
+        (blocker,) = scheduler.add_blocker(hours(8, 10))
+        before = scheduler.reserved_slots_by_blocker(blocker.token).count()
+        scheduler.change_quota(master, 4)
+        scheduler.commit()
+        slots = scheduler.reserved_slots_by_blocker(blocker.token)
+        assert slots.count() == before * 2
+        with pytest.raises(errors.AlreadyReservedError):
+            scheduler.reserve(EMAIL, hours(8, 10))
+        scheduler.remove_blocker(blocker.token)
+        assert len(scheduler.book(EMAIL, hours(8, 10), quota=4)) == 1
+
+    def test_reservations_are_not_copied(self, scheduler):
+        """What is reserved on a place is not reserved on the new ones."""
+        (master,) = scheduler.allocate(hours(8, 12), partly_available=True)
+        scheduler.book(EMAIL, hours(8, 10))
+        scheduler.add_blocker(hours(10, 12))
+        scheduler.change_quota(master, 2)
+        assert scheduler.free_allocations_count(master, *hours(8, 10)) == 1
+        assert scheduler.free_allocations_count(master, *hours(10, 12)) == 0
+
+    def test_without_blockers_no_mirrors(self, scheduler):
+        """Places that nobody takes are no records."""
+        (master,) = scheduler.allocate(hours(8, 12))
+        scheduler.book(EMAIL, hours(8, 12))
+        scheduler.change_quota(master, 2**31 - 1)
+        assert scheduler.managed_allocations().count() == 1
+
+
 def spots(quota, taken):
     """A master and its mirrors without a session; those at *taken* are occupied."""
     first = uuid4()

@@ -150,6 +150,7 @@ class TestConstructors:
         with pytest.raises(TypeError):
             model(nonsense=1)
 
+    @pytest.mark.damaged("the slot is no reservation's")
     def test_slot_by_hand(self, scheduler):
         """A slot can be made by hand and appended to an allocation."""
         (allocation,) = scheduler.allocate(hours(8, 10))

@@ -268,6 +268,43 @@ class TestGroupAndQuota:
         scheduler.commit()
         assert [a.group for a in scheduler.managed_allocations()] == [group] * 3
 
+    def test_reservations_follow(self, scheduler):
+        """What is about an allocation is about its new group, pending or not."""
+        one, other = scheduler.allocate([hours(8, 10), hours(12, 14)], quota=2)
+        booked = book(scheduler, hours(8, 10))
+        waiting = scheduler.reserve(EMAIL, hours(8, 10))
+        elsewhere = scheduler.reserve(EMAIL, hours(12, 14))
+        scheduler.move_allocation(one.id, group=uuid4())
+        scheduler.commit()
+        targets = {r.token: r.target for r in scheduler.managed_reservations()}
+        assert targets == {
+            booked: one.group,
+            waiting: one.group,
+            elsewhere: other.group,
+        }
+        scheduler.remove_reservation(booked)
+        with pytest.raises(errors.AffectedPendingReservationError):
+            scheduler.remove_allocation(one.id)
+
+    def test_blockers_follow(self, scheduler):
+        """So that what is blocked is not taken for unused."""
+        (one,) = scheduler.allocate(hours(8, 10))
+        scheduler.add_blocker(hours(8, 10))
+        scheduler.move_allocation(one.id, group=uuid4())
+        (blocker,) = scheduler.managed_blockers()
+        assert blocker.target == one.group
+
+    def test_a_group_is_followed_by_its_last_member(self, scheduler):
+        """What is about a group stays with it, as long as it has a member."""
+        one, other = scheduler.allocate([hours(8, 10), hours(12, 14)], grouped=True)
+        token = scheduler.reserve(EMAIL, group=one.group)
+        left, joined = one.group, uuid4()
+        scheduler.move_allocation(one.id, group=joined)
+        assert scheduler.reservations_by_token(token).one().target == left
+        scheduler.move_allocation(other.id, group=joined)
+        assert scheduler.reservations_by_token(token).one().target == joined
+        assert len(scheduler.approve_reservations(token)) == 2
+
     def test_a_group_stays_uniform(self, scheduler):
         """Quota, limit and approval are those of every member, times are not."""
         masters = scheduler.allocate([hours(8, 9, day) for day in range(3)], **GROUPED)

@@ -220,6 +220,7 @@ class TestUnused:
         assert scheduler.remove_unused_allocations(*WEEK) == 3 - len(left)
         assert days_left(scheduler) == left
 
+    @pytest.mark.damaged("takes a blocker its slots")
     def test_record_of_a_blocker(self, scheduler):
         """A blocker without slots is a use as well, like a pending reservation."""
         scheduler.allocate(hours(8, 10))

@@ -167,6 +167,7 @@ class TestBulk:
         assert changed == count
         assert {allocation.quota_limit for allocation in query} == {7}
 
+    @pytest.mark.damaged("deletes one half of what belongs together")
     @pytest.mark.parametrize(
         "name",
         [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from libres.db.auditing import CHECKS
 from tests.docs.pages import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ def test_documentation_builds(tmp_path: Path) -> None:
     """Sphinx builds every page without a warning."""
     built = _build(tmp_path)
     assert built.returncode == 0, built.stdout + built.stderr
-    assert (tmp_path / "html" / "reference" / "scheduler.html").exists()
+    reference = tmp_path / "html" / "reference"
+    assert (reference / "scheduler.html").exists()
+    audited = (reference / "auditing.html").read_text(encoding="utf-8")
+    assert [each.name for each in CHECKS if f">{each.name}<" not in audited] == []
 
 
 def _build(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from libres.db import criteria, loading, selections
-from libres.db.models import Allocation, Reservation, ReservedSlot
+from libres.db.models import (
+    Allocation,
+    Reservation,
+    ReservationBlocker,
+    ReservedSlot,
+)
 from libres.db.operations.quota import change_quota
 from libres.domain.judging import check_quota, moved_span
 from libres.domain.spans import Span
@@ -160,10 +166,31 @@ def _change_terms(scope: Scope, master: Allocation, wanted: Move) -> None:
 
 def _change_places(scope: Scope, master: Allocation, span: Span, wanted: Move) -> None:
     """Set time, group and data on every place that is left of the allocation."""
-    start = master._start
+    start, group = master._start, master.group
     query = selections.managed_allocations(scope).options(loading.WITHOUT_SLOTS)
     for place in query.filter(Allocation._start == start).all():
         place._start, place._end = span.stored
         place.group = wanted.group or place.group
         if wanted.data is not missing:
             place.data = wanted.data
+    scope.session.flush()
+    if wanted.group and master.group != group:
+        _follow(scope, master, group)
+
+
+def _follow(scope: Scope, master: Allocation, left: UUID) -> None:
+    """Let what is about an allocation be about its new group.
+
+    What is about the group that it has left, too, if that has no member any more.
+    """
+    start, end = master.span.stored
+    members = selections.managed_allocations(scope).filter(Allocation.group == left)
+    is_empty = ~members.with_entities(Allocation.id).exists()
+    model: Any
+    for model in (Reservation, ReservationBlocker):
+        is_within = (model.start <= end) & (model.end >= start)
+        is_about = (model.target_type == "allocation") & is_within
+        query = scope.session.query(model).filter(
+            model.resource == scope.resource, model.target == left, is_about | is_empty
+        )
+        query.update({model.target: master.group}, synchronize_session="fetch")

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID as PlainUUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from libres.db import loading
 from libres.db.models import Allocation, ReservedSlot
-from libres.db.models.types import UUID
-from libres.db.operations.writing import SLOT_COLUMNS, write_mirrors
+from libres.db.models.timestamp import TimestampMixin
+from libres.db.models.types import UUID, UTCDateTime
+from libres.db.operations.writing import SLOT_COLUMNS, forget_slots, write_mirrors
 from libres.db.passing import PassedRows
 from libres.domain.judging import check_quota
 from libres.domain.places import Place, closed_gaps, place_resources
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 def change_quota(scope: Scope, master: Allocation, new_quota: int) -> None:
     """Set the quota of a master; approved reservations keep their slots.
 
+    Blockers hold the places that are added, too.
+
     Raises Misuse for a quota below 1, AffectedReservationError with the first slot in
     the way if fewer places are free than have to go.
     """
@@ -35,7 +38,7 @@ def change_quota(scope: Scope, master: Allocation, new_quota: int) -> None:
     if new_quota < master.quota:
         _lower(scope.session, master, new_quota)
     elif new_quota > master.quota:
-        master.quota = new_quota
+        _raise(scope.session, master, new_quota)
 
 
 def reordered_keylist(
@@ -72,6 +75,47 @@ def _lower(session: Session, master: Allocation, new_quota: int) -> None:
     places = session.query(Allocation).filter(_is_place_of(master))
     places.update({Allocation.quota: new_quota}, synchronize_session="fetch")
     session.expire_all()
+
+
+def _raise(session: Session, master: Allocation, new_quota: int) -> None:
+    """Add places; who blocks the master blocks them, too."""
+    old_quota, master.quota = master.quota, new_quota
+    session.flush()
+    blocked = select(ReservedSlot.start).where(
+        ReservedSlot.allocation_id == master.id, ReservedSlot.source_type == "blocker"
+    )
+    if not session.scalar(select(blocked.exists())):
+        return
+    added = list(place_resources(master.resource, new_quota))[old_quota:]
+    known = loading.master_of(master)
+    write_mirrors(session, [Place(known, resource) for resource in added])
+    _block(session, master, added)
+    forget_slots(session)
+
+
+def _block(
+    session: Session, master: Allocation, resources: Sequence[PlainUUID]
+) -> None:
+    """Let the blockers of a master hold the same slots of other places."""
+    slots: Any = ReservedSlot.__table__
+    places: Any = Allocation.__table__
+    values = {
+        "resource": places.c.resource,
+        "allocation_id": places.c.id,
+        "created": bindparam("created", type_=UTCDateTime()),
+    }
+    rows = (
+        select(*(values.get(name, slots.c[name]) for name in SLOT_COLUMNS))
+        .join(places, places.c._start == master._start)
+        .where(
+            places.c.resource.in_(resources),
+            slots.c.allocation_id == master.id,
+            slots.c.source_type == "blocker",
+        )
+        .order_by(places.c.resource, slots.c.start)
+    )
+    statement = insert(slots).from_select(SLOT_COLUMNS, rows, include_defaults=False)
+    session.execute(statement, {"created": TimestampMixin.timestamp()})
 
 
 def _is_place_of(master: Allocation) -> Any:
