@@ -40,6 +40,7 @@ RESERVATIONS = [
     (6, CLUB, GROUP, "group", DESK, None, None, "approved", 1, None),
     (7, TWINS, PLACES, "allocation", HALL, "11:00", "12:00", "approved", 1, None),
     (8, TWINS, PLACES, "allocation", HALL, "11:00", "12:00", "approved", 1, None),
+    (10, REPAIR, STEPS, "allocation", ROOM, "13:30", "14:00", "approved", 1, None),
     (9, CART, STEPS, "allocation", ROOM, "12:00", "12:15", "pending", 1, None),
 ]
 

@@ -237,6 +237,23 @@ class TestLocks:
         assert "waits for other transactions: revision 0001" in said
         assert migrations.current(engine).is_current
 
+    def test_always_limited(self, make):
+        """Nothing is changed without a limit for how long others have to wait."""
+        engine, limits = make(libres_0_5()), []
+        changes, unlimited = [], []
+        event.listen(engine, "begin", lambda _connection: limits.clear())
+
+        def look(_connection, _cursor, statement, *_args) -> None:
+            if statement.startswith("SET LOCAL lock_timeout"):
+                limits.append(statement)
+            elif not statement.lstrip().startswith(READS):
+                (changes if limits else unlimited).append(statement)
+
+        event.listen(engine, "before_cursor_execute", look)
+        migrations.upgrade(engine)
+        assert changes
+        assert unlimited == []
+
     def test_others_write_meanwhile(self, make, monkeypatch):
         """Nobody waits for the owners of all slots to be found."""
         monkeypatch.setattr(running, "PAGES", 1)

@@ -35,7 +35,7 @@ UPDATE reserved_slots SET source_id = found.owner FROM (
     GROUP BY slot.resource, slot.start
 ) AS found
 WHERE reserved_slots.resource = found.resource AND reserved_slots.start = found.start
-    AND reserved_slots.source_id IS NULL
+    AND reserved_slots.source_id IS NULL AND {pages}
 """
 
 
