@@ -65,7 +65,7 @@ def main(
     chosen = _chosen(only)
     if svg_file:
         _check_drawing()
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end_like_ctrl_c)
     if growth:
         if only:
             raise click.UsageError(_EITHER)
@@ -130,7 +130,7 @@ def _peer() -> Path | None:
         return None
 
 
-def _end(*_: Any) -> NoReturn:
+def end_like_ctrl_c(*_: Any) -> NoReturn:
     """Leave as Ctrl-C does, so that everything is cleaned up."""
     raise KeyboardInterrupt
 

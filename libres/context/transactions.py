@@ -18,7 +18,7 @@ from typing import (
 )
 
 from sqlalchemy import text
-from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.exc import DBAPIError, UnboundExecutionError
 from sqlalchemy.orm import SessionTransactionOrigin, scoped_session
 
 from libres.context.fairness import LONGEST_WAIT, turns_of
@@ -363,7 +363,7 @@ def _failed(
     if outcome == "committed" and transaction is not None:
         finish(transaction)
         return None
-    session.rollback()
+    _roll_back(session)
     if outcome == "unknown":
         raise OutcomeUnknown(witness.number) from error
     return Failure(error)
@@ -373,7 +373,7 @@ def _found_out(session: Session, witness: Witness, patience: Patience) -> Outcom
     try:
         return witness.find_out(patience.asking())
     except BaseException:
-        session.rollback()
+        _roll_back(session)
         raise
 
 
@@ -400,8 +400,17 @@ def leave_trace(session: Session | scoped_session[Session], trace: Trace) -> Non
         plain.info[_RUNNING].append(trace)
 
 
+def _roll_back(session: Session) -> None:
+    try:
+        session.rollback()
+    except DBAPIError as error:
+        # What a lost connection had begun, the server rolls back by itself.
+        if not _is_connection_lost(error, _sqlstate(_driver_error(error))):
+            raise
+
+
 def _rolled_back(session: Session, error: BaseException, verdict: Verdict) -> Failure:
-    session.rollback()
+    _roll_back(session)
     if verdict == "retryable" and isinstance(error, Exception):
         return Failure(error)
     raise error
@@ -411,7 +420,7 @@ def _held_earlier_work(session: Session) -> bool:
     try:
         return holds_changes(session)
     except BaseException:
-        session.rollback()
+        _roll_back(session)
         raise
 
 
