@@ -178,6 +178,32 @@ class TestChangeQuota:
         with pytest.raises(errors.AffectedReservationError):
             scheduler.change_quota(master, 2)
 
+    def test_raised_while_blocked(self, scheduler):
+        """A blocker holds the places that are added, for the time that it blocks."""
+        dates = hours(8, 10)
+        (master,) = scheduler.allocate(dates, partly_available=True, raster=60, quota=2)
+        (blocker,) = scheduler.add_blocker(hours(8, 9))
+        scheduler.change_quota(master, 4)
+        assert master.quota_left == 0
+        assert scheduler.free_allocations_count(master, *hours(9, 10)) == 4
+        assert scheduler.reserved_slots_by_blocker(blocker.token).count() == 4
+        with pytest.raises(errors.AlreadyReservedError):
+            scheduler.reserve(EMAIL, hours(8, 9))
+        scheduler.remove_blocker(blocker.token)
+        assert master.quota_left == 4
+
+    def test_raised_by_moving_while_blocked(self, scheduler):
+        """The same holds for the members of a group."""
+        first, second = scheduler.allocate(
+            [hours(8, 10), hours(11, 12)], grouped=True, quota=1
+        )
+        (blocker,) = scheduler.add_blocker(group=first.group)
+        scheduler.move_allocation(first.id, new_quota=3)
+        assert (first.quota_left, second.quota_left) == (0, 0)
+        slots = scheduler.reserved_slots_by_blocker(blocker.token).all()
+        assert len(slots) == 6
+        assert {slot.source_id for slot in slots} == {blocker.id}
+
     def test_other_times_are_not_touched(self, scheduler):
         """Places of another allocation of the resource stay as they are."""
         _, tokens = occupied(scheduler, 3, [1, 3], hours(12, 14))

@@ -369,6 +369,23 @@ class TestGroupAndQuota:
         assert (allocation.quota, allocation.data) == (4, {"a": 1})
         assert scheduler.managed_reserved_slots().count() == 3
 
+    @pytest.mark.parametrize("booked", [0, 1])
+    def test_too_low_a_quota_changes_nothing(self, scheduler, booked):
+        """If one member cannot be lowered, no member gets any of the new terms."""
+        members = scheduler.allocate([hours(8, 9), hours(10, 11)], quota=2)
+        book(scheduler, hours(8, 9) if booked == 0 else hours(10, 11), quota=2)
+        scheduler.move_allocation(members[1].id, group=members[0].group)
+        with pytest.raises(errors.AffectedReservationError):
+            scheduler.move_allocation(
+                members[0].id, new_quota=1, approve_manually=True, quota_limit=1
+            )
+        terms = [
+            (each.quota, each.quota_limit, each.approve_manually)
+            for each in scheduler.managed_allocations()
+            if each.is_master
+        ]
+        assert terms == [(2, 0, False)] * 2
+
 
 class TestData:
     def test_left_alone(self, scheduler):

@@ -15,7 +15,7 @@ from libres.db.models import (
     ReservationBlocker,
     ReservedSlot,
 )
-from libres.db.operations.quota import change_quota
+from libres.db.operations.quota import change_quota, check_lowered
 from libres.domain.judging import check_quota, moved_span
 from libres.domain.spans import Span
 from libres.modules.errors import (
@@ -155,7 +155,10 @@ def _change_terms(scope: Scope, master: Allocation, wanted: Move) -> None:
         criteria.is_master(),
         Allocation.group.in_(groups) | (Allocation.id == master.id),
     )
-    for member in query.options(loading.WITHOUT_SLOTS).all():
+    members = query.options(loading.WITHOUT_SLOTS).all()
+    for member in members:
+        check_lowered(scope.session, member, wanted.new_quota or member.quota)
+    for member in members:
         if wanted.approve_manually is not None:
             member.approve_manually = wanted.approve_manually
         if wanted.quota_limit is not None:

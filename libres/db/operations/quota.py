@@ -1,4 +1,7 @@
-"""Changes the quota of an allocation; lowering it closes the gaps between places."""
+"""Changes the quota of an allocation.
+
+Lowering it closes the gaps between places; raising it blocks the new ones, too.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,25 @@ def reordered_keylist(
     return closed_gaps(resources, occupied)
 
 
+def check_lowered(session: Session, master: Allocation, new_quota: int) -> None:
+    """Raise AffectedReservationError if a lower quota is too low for what is taken."""
+    if new_quota < master.quota:
+        _checked_occupied(session, master, new_quota)
+
+
+def _checked_occupied(
+    session: Session, master: Allocation, new_quota: int
+) -> set[PlainUUID]:
+    resources = place_resources(master.resource, master.quota)
+    occupied = _occupied(session, master)
+    if len(occupied.intersection(resources)) > new_quota:
+        raise AffectedReservationError(_first_slot_over(session, master, new_quota))
+    return occupied
+
+
 def _lower(session: Session, master: Allocation, new_quota: int) -> None:
     resources = list(place_resources(master.resource, master.quota))
-    occupied = _occupied(session, master)
-    if len([each for each in resources if each in occupied]) > new_quota:
-        raise AffectedReservationError(_first_slot_over(session, master, new_quota))
+    occupied = _checked_occupied(session, master, new_quota)
     targets = closed_gaps(resources, occupied)
     moves = {old: new for old, new in targets.items() if new and new != old}
     known = loading.master_of(master)
