@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm.session import SessionTransactionState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
     from sqlalchemy.orm import SessionTransaction
 
 __all__ = ("Outcome", "Trace", "Witness", "close", "finish", "is_over", "watched")
@@ -52,6 +52,9 @@ class Witness:
     search_path: str = ""
     """Where its tables are, for the traces."""
 
+    life: str | None = None
+    """Which run of the server has given the number; a crash begins another one."""
+
     @property
     def may_be_sent(self) -> bool:
         """Whether the COMMIT was sent, as far as one could see."""
@@ -60,7 +63,7 @@ class Witness:
     def note(self, connection: Connection) -> None:
         """Ask for the number, as the last statement before the COMMIT."""
         found = connection.exec_driver_sql(_IDENTITY).one()
-        self.number, self.search_path = found
+        self.number, self.search_path, self.life = found
         self.sent = True
 
     def find_out(self, wait: Waiting) -> Outcome:
@@ -103,12 +106,20 @@ class Witness:
     def _status(self, connection: Connection) -> str | None:
         try:
             with connection.engine.connect() as other:
-                status = other.execute(_STATUS, {"number": self.number}).scalar_one()
+                row = other.execute(_STATUS, {"number": self.number}).one()
         except DBAPIError as error:
             if _is_in_the_future(error):
                 return None
             raise
-        return None if status is None else str(status)
+        return None if row.status is None or self._is_reused(row) else str(row.status)
+
+    def _is_reused(self, row: Row[Any]) -> bool:
+        """May the number be that of another transaction, which was committed?
+
+        What a crash has kept from the disk is forgotten, its numbers included.
+        """
+        is_other_life = self.life is not None and row.life != self.life
+        return is_other_life and row.status == "committed"
 
     def _is_traced(self, connection: Connection) -> bool | None:
         """Look for the traces; None: there are none, or none that could be read."""
@@ -120,15 +131,19 @@ class Witness:
         return None
 
 
+# Statistics begin anew after a crash, and only then.
+_LIFE: Final = "(SELECT CAST(extract(epoch FROM stats_reset) AS text) FROM pg_stat_wal)"
 _IDENTITY: Final = (
-    "SELECT pg_current_xact_id_if_assigned()::text, current_setting('search_path')"
+    "SELECT pg_current_xact_id_if_assigned()::text, current_setting('search_path'), "
+    + _LIFE
 )
 _SAME_PATH: Final = text("SELECT set_config('search_path', :path, true)")
 
 # What a standby has not heard of yet, it takes for aborted.
 _STATUS: Final = text(
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'in progress' "
-    "ELSE pg_xact_status(CAST(CAST(:number AS text) AS xid8)) END"
+    "ELSE pg_xact_status(CAST(CAST(:number AS text) AS xid8)) END AS status, "
+    f"{_LIFE} AS life"
 )
 
 
