@@ -32,6 +32,7 @@ DIRECT = [
     "NotReservableError",
     "NotTimezoneAware",
     "OutcomeUnknown",
+    "OutdatedSchema",
     "OverlappingAllocationError",
     "OverlappingReservationError",
     "QuotaImpossible",
@@ -44,6 +45,7 @@ DIRECT = [
     "UnknownContext",
     "UnknownService",
     "UnknownUtility",
+    "UpgradeImpossible",
 ]
 
 

@@ -55,6 +55,9 @@ def together(arena: Arena, edge: Edge) -> edges.Result:
     return result(stage, arena.together(stage, both))
 
 
+damaged = pytest.mark.damaged("the guard is switched off")
+
+
 # The keys ---------------------------------------------------------------------------
 
 SAME_TIME, SAME_START = (
@@ -68,6 +71,7 @@ def test_slot_key(arena_with: Arenas) -> None:
     assert together(arena_with(isolation=LOWEST), SAME_TIME) in edges.ONE_OF_TWO
 
 
+@damaged
 def test_without_slot_key(arena_with: Arenas) -> None:
     """Both get the same hour."""
     arena = arena_with(isolation=LOWEST)
@@ -83,6 +87,7 @@ def test_place_key(arena_with: Arenas) -> None:
     assert overlaps(arena.database) == {}
 
 
+@damaged
 def test_without_place_key(arena_with: Arenas) -> None:
     """The same time is allocated twice."""
     arena = arena_with(isolation=LOWEST)
@@ -99,6 +104,7 @@ def test_request_key(arena_with: Arenas) -> None:
     assert together(arena_with(isolation=LOWEST), ONE_REQUEST) in ONE_REQUEST.results
 
 
+@damaged
 def test_without_request_key(arena_with: Arenas) -> None:
     """Both book a place."""
     arena = arena_with(isolation=LOWEST, without=switches.unclaimed)
@@ -119,6 +125,7 @@ def test_reference(arena_with: Arenas) -> None:
     assert overlaps(arena.database) == {}
 
 
+@damaged
 def test_without_reference(arena_with: Arenas) -> None:
     """The slots of the booking are left without an allocation."""
     arena = arena_with(isolation=LOWEST)
@@ -156,6 +163,7 @@ def test_isolation(arena: Arena, edge: Edge, _wrong: edges.Result) -> None:
 
 
 @pytest.mark.parametrize(("edge", "wrong"), NO_KEY_GUARDS)
+@damaged
 def test_without_isolation(arena_with: Arenas, edge: Edge, wrong: edges.Result) -> None:
     """Both succeed, although each excludes the other."""
     assert wrong not in edge.results
@@ -170,6 +178,7 @@ def test_retry(arena: Arena) -> None:
     assert together(arena, SAME_TIME) in edges.ONE_OF_TWO
 
 
+@damaged
 def test_without_retry(arena_with: Arenas) -> None:
     """The one that was slower hears of a conflict, though there may be free places."""
     first, second, slots = together(arena_with(attempts=1), SAME_TIME)
@@ -182,6 +191,7 @@ def test_verdict_on_keys(arena_with: Arenas) -> None:
     assert together(arena_with(isolation=LOWEST), SAME_TIME) in edges.ONE_OF_TWO
 
 
+@damaged
 def test_without_verdict_on_keys(arena_with: Arenas) -> None:
     """The one that was slower gets an error of the database."""
     options = {"isolation": LOWEST, "without": switches.without_verdict_on_keys}
@@ -252,6 +262,7 @@ def test_order(arena_with: Arenas, table: str, edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(("table", "edge"), CROSSWISE)
+@damaged
 def test_without_order(arena_with: Arenas, table: str, edge: Edge) -> None:
     """Each has a row that the other one wants: PostgreSQL ends one of them."""
     options = {"attempts": 1, "without": switches.unsorted}
@@ -283,6 +294,7 @@ def test_savepoint(arena: Arena) -> None:
     assert slots_of(refused_change(arena)) == 2 * HOUR
 
 
+@damaged
 def test_without_savepoint(arena: Arena) -> None:
     """It has lost its time."""
     with switches.without_savepoints():
@@ -311,6 +323,7 @@ def test_look_at_the_status(arena: Arena) -> None:
         swallowed_error(arena)
 
 
+@damaged
 def test_without_look_at_the_status(arena: Arena) -> None:
     """The caller is told that it is booked, but it is not."""
     with switches.without_look_at_the_status():
@@ -324,6 +337,7 @@ def test_question(arena: Arena, severing: Severing) -> None:
     assert cut(arena, severing, BOOK, ["after"]).contents == once
 
 
+@damaged
 def test_without_question(arena: Arena, severing: Severing) -> None:
     """Who takes no answer for a failure books twice."""
     once = course(arena, BOOK)
