@@ -46,7 +46,8 @@ def told(monkeypatch):
 @pytest.fixture
 def forgetful(monkeypatch):
     """A server that does not know what became of a transaction."""
-    monkeypatch.setattr(outcome, "_STATUS", text("SELECT NULL WHERE :number != ''"))
+    silent = text("SELECT NULL AS status, NULL AS life WHERE :number != ''")
+    monkeypatch.setattr(outcome, "_STATUS", silent)
 
 
 def reserve(room):
