@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from libres.domain.days import Shift
 from libres.domain.spans import Span
-from libres.modules.rasterizer import TICK, Raster
+from libres.modules.rasterizer import TICK, Raster, rasterize_start
 
 Partitions: TypeAlias = list[tuple[float, bool]]
 """Blocks in order of time: percent of the whole, reserved or not."""
@@ -83,7 +83,7 @@ def timeline(
     inside = [each for each in taken if each.span.overlaps(allocated)]
     if not partly:
         return Timeline(quota, (_whole(allocated, inside, quota),))
-    snapped = [_snapped(each, allocated, raster) for each in inside]
+    snapped = _snapped(allocated, raster, inside)
     blocks = _normalized(allocated, snapped, _sensible(shifts, allocated), quota)
     return Timeline(quota, tuple(blocks))
 
@@ -139,9 +139,45 @@ def _whole(allocated: Span, taken: Sequence[Taken], quota: int) -> Block:
     return Block(allocated.duration, min(block.left for block in blocks))
 
 
-def _snapped(taken: Taken, allocated: Span, raster: Raster) -> Taken:
-    inside = allocated.clip(taken.span)
-    return Taken(Span.rasterized(inside.start, inside.end, raster), taken.blocked)
+def _snapped(allocated: Span, raster: Raster, taken: Iterable[Taken]) -> list[Taken]:
+    """Let everything take whole steps of the raster.
+
+    What takes parts of a step (it lies on a blocking resource with a finer raster)
+    counts as often as it does in the worst moment of that step.
+    """
+    inside = [Taken(allocated.clip(each.span), each.blocked) for each in taken]
+    whole = [each for each in inside if _in_steps(each.span, raster) == each.span]
+    parts = [each for each in inside if _in_steps(each.span, raster) != each.span]
+    return [*whole, *_worst_of_steps(allocated, raster, parts)]
+
+
+def _worst_of_steps(
+    allocated: Span, raster: Raster, parts: Sequence[Taken]
+) -> Iterator[Taken]:
+    """Say for each step that is touched as often as needed that it is taken."""
+    if not parts:
+        return
+    for step in _steps(allocated, raster, parts):
+        span = _in_steps(Span(step[0].span.start, step[-1].span.end), raster)
+        yield from [Taken(span, False)] * max(piece.used for piece in step)
+        if any(piece.blocked for piece in step):
+            yield Taken(span, True)
+
+
+def _steps(
+    allocated: Span, raster: Raster, parts: Sequence[Taken]
+) -> Iterator[list[_Piece]]:
+    """Cut *allocated* into pieces: those of one step together, whole steps alone."""
+    moments = {moment for each in parts for moment in (each.span.start, each.span.end)}
+    steps = [allocated.clip(_in_steps(Span(each, each), raster)) for each in moments]
+    edges = (edge for step in steps for edge in (step.start, step.end))
+    pieces = _pieces(allocated, parts, edges)
+    by_step = groupby(pieces, lambda each: rasterize_start(each.span.start, raster))
+    return (list(step) for _, step in by_step)
+
+
+def _in_steps(span: Span, raster: Raster) -> Span:
+    return Span.rasterized(span.start, span.end, raster)
 
 
 def _sensible(shifts: Sequence[Shift], allocated: Span) -> Sequence[Shift]:

@@ -339,6 +339,25 @@ class TestAvailability:
             hall.book(GUEST, dates)
         assert hall.availability() == expected
 
+    def test_part_of_ours(self, hall, half):
+        """All of ours that a range touches counts, also what is taken after it."""
+        hall.allocate(hours(8, 12), partly_available=True)
+        half.allocate(hours(10, 12))
+        half.book(GUEST, hours(10, 12))
+        ((_, shown, _),) = hall.allocations_with_availability_by_range(
+            *aware(hours(8, 9))
+        )
+        assert hall.availability(*hours(8, 9)) == shown == 50
+
+    def test_finer_steps_there(self, hall, half):
+        """One of their places, taken twice within a step of ours, takes one of ours."""
+        hall.allocate(hours(8, 10), partly_available=True, raster=60, quota=2)
+        half.allocate(hours(8, 10), partly_available=True, raster=5)
+        half.book(GUEST, hours(8, 8.25))
+        half.book(GUEST, hours(8.5, 8.75))
+        assert hall.availability() == 75
+        assert hall.search_allocations(*hours(8, 10), minspots=1)
+
 
 class TestPartitions:
     @pytest.mark.parametrize(

@@ -77,18 +77,23 @@ def left(span, raster, taken, quota, *, partly):
     found = []
     for number in range(len(all_cells)):
         step = all_cells[number // size * size :][:size]
-        hits = [
-            each.blocked
-            for each in taken
-            if any(each.span.start <= cell < each.span.end for cell in step)
-        ]
-        blocked = any(hits)
-        found.append((0 if blocked else max(0, quota - hits.count(False)), blocked))
+        blocked = any(_covering(cell, taken, blocked=True) for cell in step)
+        most = max(_covering(cell, taken, blocked=False) for cell in step)
+        found.append((0 if blocked else max(0, quota - most), blocked))
     if not partly:
         blocked = any(blocked for _, blocked in found)
         fewest = 0 if blocked else min(left for left, _ in found)
         found = [(fewest, blocked)] * len(found)
     return found
+
+
+def _covering(cell, taken, *, blocked):
+    """How much of it covers a cell?"""
+    return sum(
+        each.span.start <= cell < each.span.end
+        for each in taken
+        if each.blocked == blocked
+    )
 
 
 def begins_a_day(moment, name):

@@ -162,6 +162,24 @@ class TestPartly:
                 [(50, True), (50, False)],
                 id="a blocker takes both",
             ),
+            pytest.param(
+                [reserved("8:00", "8:05"), reserved("8:10", "8:15")],
+                93.75,
+                [(100, False)],
+                id="the worst moment of a step counts, not the sum",
+            ),
+            pytest.param(
+                [reserved("8:00", end) for end in ("8:15", "8:20", "8:25")],
+                75,
+                [(25, True), (75, False)],
+                id="whole steps and parts of them",
+            ),
+            pytest.param(
+                [blocked("8:20", "8:25"), reserved("8:25", "8:30")],
+                100,
+                [(12.5, False), (12.5, True), (75, False)],
+                id="a blocker takes the whole step",
+            ),
         ],
     )
     def test_two_places(self, taken, availability, partitions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from libres.db.models import (
     ReservedSlot,
 )
 from tests.model import answers, reserving
-from tests.model.calendar import DAY, Asked
+from tests.model.calendar import DAY, HOUR, Asked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 WEEKEND = Asked(DAY, 7 * DAY)
 """More than all there is."""
+
+WANTED = (
+    answers.Search(DAY, 8 * DAY - HOUR, available_only=True),
+    answers.Search(DAY, 8 * DAY - HOUR, minspots=2),
+)
+"""What somebody may look for at any time of day."""
 
 Row = tuple[Any, ...]
 
@@ -232,6 +239,8 @@ def same_answers(house: House, world: World) -> None:
         same_figures(house, world, room, WEEKEND)
         same_shown(house, world, room, WEEKEND, normalize=True)
         same_reservations(house, world, room)
+        for wanted in WANTED:
+            same_found(house, world, room, wanted)
     same_days(house, world, WEEKEND)
     expired = house.queries.find_expired_reservation_sessions(None)
 
@@ -272,6 +281,17 @@ def _about(number: float) -> Any:
 
 def _rounded(partitions: answers.Partitions) -> answers.Partitions:
     return [(round(percent, 6), is_taken) for percent, is_taken in partitions]
+
+
+def same_found(house: House, world: World, room: str, wanted: answers.Search) -> None:
+    """Compare what a search finds, and which of it are extras."""
+    options = asdict(wanted)
+    dates = [house.season.naive(options.pop(name)) for name in ("start", "end")]
+    found = house.rooms[room].search_allocations(*dates, **options)
+    known = house.allocations.name
+    assert [
+        (known[each.id], hasattr(each, "is_extra_result")) for each in found
+    ] == answers.search(world, room, wanted)
 
 
 def same_allocation(house: House, world: World, key: int) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     invariant,
-    multiple,
+    precondition,
     rule,
 )
 
@@ -24,16 +22,17 @@ from tests.model.comparing import (
     same_allocation,
     same_answers,
     same_figures,
+    same_found,
     same_shown,
     same_tables,
 )
-from tests.model.drawing import Layout, Part, Plan, Spell, What, Wish
+from tests.model.drawing import Layout, Part, Pick, Plan, Share, Spell, What, Wish
 from tests.model.house import House
 from tests.model.reserving import Request
 from tests.model.world import Allocation, Blocker, Refused, Reservation, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Iterable
 
     from libres.context.core import Context
     from tests.fixtures.clock import Clock
@@ -63,12 +62,21 @@ class Done(NamedTuple):
     found: Any
 
 
+AnyMade = TypeVar("AnyMade", Made, Held)
+
+
+def sometimes(are_there: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """A rule that makes sense while there is something in the world."""
+    return precondition(lambda self: bool(are_there(self.world)))  # type: ignore[no-any-return] # as Hypothesis has it
+
+
+while_allocated = sometimes(lambda world: world.allocations)
+while_reserved = sometimes(lambda world: world.reservations)
+while_blocked = sometimes(lambda world: world.blockers)
+
+
 class Machine(RuleBasedStateMachine):
     """A house of some rooms, of which some block others."""
-
-    made = Bundle("made")
-    reservations = Bundle("reservations")
-    blockers = Bundle("blockers")
 
     def __init__(self, context: Context, clock: Clock, layout: Layout) -> None:
         super().__init__()
@@ -76,19 +84,33 @@ class Machine(RuleBasedStateMachine):
         self.now = 0
         self.is_new = True
         self.savepoints: list[tuple[World, Any]] = []
+        self.made: dict[int, Made] = {}
+        self.reservations: dict[int, Held] = {}
+        self.blockers: dict[int, Held] = {}
 
     @initialize(
-        target=made,
         season=st.sampled_from(("autumn", "spring")),
-        plans=st.lists(drawing.plans, min_size=1, max_size=4),
+        plans=drawing.furniture,
+        guests=st.lists(
+            st.tuples(drawing.usual_picks, drawing.usual_wishes),
+            min_size=2,
+            max_size=5,
+        ),
     )
-    def open(self, season: str, plans: list[Plan]) -> Any:
+    def open(
+        self, season: str, plans: tuple[Plan, ...], guests: list[tuple[Pick, Wish]]
+    ) -> None:
+        """Begin with some allocations in each room, and with some guests."""
         self.season = {"autumn": AUTUMN, "spring": SPRING}[season]
         self.world = self.committed = World(self.season, self.layout)
         self.house = House.of(self.context, self.season, self.layout)
         self.wait(0)
-        made = [self._allocate(*plan) for plan in plans]
-        return multiple(*(each for some in made for each in some.values))
+        for plan in plans:
+            if plan.room in self.layout:
+                self._allocate(*plan)
+        for pick, wish in guests:
+            self._book(self._allocation(pick), wish)
+        self.transact("commit")
 
     def teardown(self) -> None:
         if hasattr(self, "house"):
@@ -131,16 +153,46 @@ class Machine(RuleBasedStateMachine):
             same_answers(self.house, self.world)
         self.is_new = False
 
-    # What the rules pass --------------------------------------------------------
+    # What the rules are about ---------------------------------------------------
 
-    def room(self, name: str, *, stray: bool = False) -> str:
-        """A room that there is; if *stray*, another one."""
+    def room(self, name: str) -> str:
+        """A room that there is."""
         rooms = list(self.house.rooms)
-        at = drawing.ROOMS.index(name)
-        return rooms[(at + stray) % len(rooms)]
+        return rooms[drawing.ROOMS.index(name) % len(rooms)]
 
     def scheduler(self, room: str) -> Any:
         return self.house.rooms[room]
+
+    def _allocation(self, pick: Pick, *preferred: Callable[[Allocation], Any]) -> Made:
+        return self._chosen(pick, self.made, self.world.allocations, preferred)
+
+    def _reservation(
+        self, pick: Pick, *preferred: Callable[[Reservation], Any]
+    ) -> Held:
+        return self._chosen(pick, self.reservations, self.world.reservations, preferred)
+
+    def _blocker(self, pick: Pick, *preferred: Callable[[Blocker], Any]) -> Held:
+        return self._chosen(pick, self.blockers, self.world.blockers, preferred)
+
+    def _chosen(
+        self,
+        pick: Pick,
+        ever: dict[int, AnyMade],
+        there: dict[int, Any],
+        preferred: Iterable[Callable[[Any], Any]],
+    ) -> AnyMade:
+        """One that is there, if possible of those that are preferred; or one that is
+        gone, or is called in another room."""
+        keys = sorted(ever if pick.way == "gone" else there) or sorted(ever)
+        for is_preferred in preferred:
+            found = [
+                each for each in keys if each in there and is_preferred(there[each])
+            ]
+            keys = found or keys
+        it = ever[keys[pick.at % len(keys)]]
+        rooms = list(self.house.rooms)
+        at = rooms.index(it.room) + (pick.way == "astray")
+        return it._replace(room=rooms[at % len(rooms)])
 
     def span(self, made: Made) -> tuple[int, int]:
         """Start and end of an allocation or, if it is gone, of another one."""
@@ -160,10 +212,6 @@ class Machine(RuleBasedStateMachine):
         found: int = self.house.allocations.real[made.key]
         return found
 
-    def _kept(self, it: Any, known: Collection[int], *, stray: bool) -> Any:
-        """What is left is drawn again, and rarely what is gone."""
-        return multiple(it) if stray or it.key in known else multiple()
-
     def naive(self, spells: list[Spell]) -> list[tuple[datetime, datetime]]:
         """Ranges as people say them."""
         walls = (each.walls for each in spells)
@@ -175,20 +223,19 @@ class Machine(RuleBasedStateMachine):
 
     # Allocations ----------------------------------------------------------------
 
-    @rule(target=made, plan=drawing.plans)
-    def allocate(self, plan: Plan) -> Any:
-        return self._allocate(*plan)
+    @rule(plan=drawing.plans)
+    def allocate(self, plan: Plan) -> None:
+        self._allocate(*plan)
 
     @rule(
-        target=made,
         name=st.sampled_from(drawing.ROOMS),
         spells=st.lists(drawing.spells, max_size=3),
         terms=drawing.terms,
     )
-    def allocate_anything(self, name: str, spells: list[Spell], terms: Terms) -> Any:
-        return self._allocate(name, spells, terms)
+    def allocate_anything(self, name: str, spells: list[Spell], terms: Terms) -> None:
+        self._allocate(name, spells, terms)
 
-    def _allocate(self, name: str, spells: list[Spell], terms: Terms) -> Any:
+    def _allocate(self, name: str, spells: list[Spell], terms: Terms) -> None:
         room = self.room(name)
         done = self.both(
             lambda world: allocating.allocate(world, room, self.asked(spells), terms),
@@ -206,15 +253,16 @@ class Machine(RuleBasedStateMachine):
             ),
         )
         if done is None:
-            return multiple()
+            return
         self.house.learn_allocations(done.expected, done.found)
         for key, allocation in zip(done.expected, done.found, strict=True):
             group = self.world.allocations[key].group
             self.house.texts.learn(group, allocation.group)
-        return multiple(*(Made(room, key) for key in done.expected))
+            self.made[key] = Made(room, key)
 
+    @while_allocated
     @rule(
-        it=made,
+        pick=drawing.picks,
         spell=st.none() | drawing.usual_spells | drawing.spells,
         use=st.sampled_from(("both", "both", "start", "end")),
         quota=st.none() | drawing.quotas,
@@ -222,38 +270,37 @@ class Machine(RuleBasedStateMachine):
         manual=st.none() | st.booleans(),
         whole_day=drawing.rarely(True, False),
         data=st.none() | drawing.data,
-        stray=drawing.stray,
     )
-    def move(
-        self,
-        it: Made,
-        spell: Spell | None,
-        use: str,
-        stray: bool,
-        **options: Any,
-    ) -> None:
+    def move(self, pick: Pick, spell: Spell | None, use: str, **options: Any) -> None:
         start, end = spell.asked(self.season)[:2] if spell else (None, None)
         start = None if use == "end" else start
         end = None if use == "start" else end
         wanted = Move(start=start, end=end, **options)
-        self._move(self.room(it.room, stray=stray), it, wanted)
+        self._move(self._allocation(pick), wanted)
 
+    @while_allocated
     @rule(
-        it=made,
+        pick=drawing.usual_picks,
         later=st.sampled_from((0, 15, 30, -30, 60)),
         longer=st.sampled_from((0, 30, -30, 60)),
     )
-    def shift(self, it: Made, later: int, longer: int) -> None:
+    def shift(self, pick: Pick, later: int, longer: int) -> None:
+        it = self._allocation(pick, self._has_slots, lambda each: each.partly)
         start, end = self.span(it)
-        self._move(it.room, it, Move(start=start + later, end=end + longer))
+        self._move(it, Move(start=start + later, end=end + longer))
 
-    @rule(it=made, other=made, quota=st.none() | drawing.quotas)
-    def join(self, it: Made, other: Made, quota: int | None) -> None:
-        if it.room == other.room:
-            wanted = Move(group=self.group(other), quota=quota)
-            self._move(it.room, it, wanted)
+    @while_allocated
+    @rule(
+        pick=drawing.picks,
+        other=drawing.usual_picks,
+        quota=st.none() | drawing.usual_quotas,
+    )
+    def join(self, pick: Pick, other: Pick, quota: int | None) -> None:
+        it = self._allocation(pick)
+        joined = self._allocation(other, lambda each: each.room == it.room)
+        self._move(it, Move(group=self.group(joined), quota=quota))
 
-    def _move(self, room: str, it: Made, wanted: Move) -> None:
+    def _move(self, it: Made, wanted: Move) -> None:
         given = {
             "new_start": wanted.start and self.season.moment(wanted.start),
             "new_end": wanted.end and self.season.moment(wanted.end),
@@ -266,45 +313,77 @@ class Machine(RuleBasedStateMachine):
         if wanted.data is not None:
             given["data"] = dict(wanted.data)
         self.both(
-            lambda world: allocating.move(world, room, it.key, wanted),
-            lambda: self.scheduler(room).move_allocation(self.id_of(it), **given),
+            lambda world: allocating.move(world, it.room, it.key, wanted),
+            lambda: self.scheduler(it.room).move_allocation(self.id_of(it), **given),
         )
 
-    @rule(it=made, quota=drawing.quotas, stray=drawing.stray)
-    def change_quota(self, it: Made, quota: int, stray: bool) -> None:
-        room = self.room(it.room, stray=stray)
-        scheduler = self.scheduler(room)
+    @while_allocated
+    @rule(pick=drawing.picks, quota=drawing.quotas)
+    def change_quota(self, pick: Pick, quota: int) -> None:
+        self._change_quota(self._allocation(pick), quota)
+
+    def _change_quota(self, it: Made, quota: int) -> None:
+        scheduler = self.scheduler(it.room)
         self.both(
-            lambda world: allocating.change_quota(world, room, it.key, quota),
+            lambda world: allocating.change_quota(world, it.room, it.key, quota),
             lambda: scheduler.change_quota(
                 scheduler.allocation_by_id(self.id_of(it)), quota
             ),
         )
 
-    @rule(target=made, it=consumes(made), by_group=st.booleans(), stray=drawing.stray)
-    def remove_allocation(self, it: Made, by_group: bool, stray: bool) -> Any:
-        room = self.room(it.room, stray=stray)
+    @sometimes(lambda world: world.reservations and world.slots)
+    @rule(pick=drawing.usual_picks, more=st.sampled_from((0, 0, 1)))
+    def close_gap(self, pick: Pick, more: int) -> None:
+        """Remove who has the first of several places, then lower the quota."""
+        it = self._allocation(pick, self._has_slots, self._is_shared)
+        slots = self.world.slots_of(self.world.allocations[it.key])
+        guests = [each for each in slots if not each.blocked]
+        if guests:
+            _, key = min(guests, key=lambda each: (each.place, each.start)).owner
+            self._remove_reservation(self.reservations[key], alone=True)
+        slots = self.world.slots_of(self.world.allocations[it.key])
+        self._change_quota(it, max(1, len({each.place for each in slots}) + more))
+
+    def _has_slots(self, allocation: Allocation) -> bool:
+        return bool(self.world.slots_of(allocation))
+
+    def _is_shared(self, allocation: Allocation) -> bool:
+        owners = {each.owner for each in self.world.slots_of(allocation)}
+        return len(owners) > 1
+
+    @while_allocated
+    @rule(pick=drawing.picks, by_group=st.booleans())
+    def remove_allocation(self, pick: Pick, by_group: bool) -> None:
+        it = self._allocation(pick, lambda each: not self._has_slots(each))
         key = None if by_group else it.key
         groups = [self.group(it)] if by_group else []
         self.both(
-            lambda world: allocating.remove(world, room, key, groups),
-            lambda: self.scheduler(room).remove_allocation(
+            lambda world: allocating.remove(world, it.room, key, groups),
+            lambda: self.scheduler(it.room).remove_allocation(
                 id=None if by_group else self.id_of(it),
                 groups=[self.house.uuid(each) for each in groups] or None,
             ),
         )
-        return self._kept(it, self.world.allocations, stray=stray)
 
     @rule(
         name=st.sampled_from(drawing.ROOMS),
         spell=drawing.spells.filter(lambda each: each.minutes > 0),
         days=drawing.days,
         exclude_groups=st.booleans(),
+        everything=drawing.rarely(True, False),
     )
     def remove_unused(
-        self, name: str, spell: Spell, days: frozenset[int], exclude_groups: bool
+        self,
+        name: str,
+        spell: Spell,
+        days: frozenset[int],
+        exclude_groups: bool,
+        everything: bool,
     ) -> None:
         room = self.room(name)
+        if everything:
+            self._extinguish(room)
+            return
         start, end = self.naive([spell])[0]
         done = self.both(
             lambda world: allocating.remove_unused(
@@ -321,79 +400,75 @@ class Machine(RuleBasedStateMachine):
         assert done is not None
         assert done.found == done.expected
 
-    @rule(name=st.sampled_from(drawing.ROOMS), sure=drawing.rarely(True, False))
-    def extinguish(self, name: str, sure: bool) -> None:
-        room = self.room(name)
-        if sure:
-            self.both(
-                lambda world: allocating.extinguish(world, room),
-                lambda: self.scheduler(room).extinguish_managed_records(),
-            )
+    def _extinguish(self, room: str) -> None:
+        self.both(
+            lambda world: allocating.extinguish(world, room),
+            lambda: self.scheduler(room).extinguish_managed_records(),
+        )
 
     # Reservations ---------------------------------------------------------------
 
-    @rule(
-        target=reservations,
-        it=made,
-        wish=drawing.usual_wishes,
-        elsewhere=st.sampled_from((False, False, True)),
-    )
-    def reserve(self, it: Made, wish: Wish, elsewhere: bool) -> Any:
-        return self._reserve(self.room(it.room, stray=elsewhere), it, wish)
+    @while_allocated
+    @rule(pick=drawing.usual_picks, wish=drawing.usual_wishes)
+    def reserve(self, pick: Pick, wish: Wish) -> None:
+        self._reserve(self._allocation(pick), wish)
 
-    @rule(
-        target=reservations,
-        it=made,
-        wish=drawing.usual_wishes,
-        elsewhere=st.sampled_from((False, False, True)),
-    )
-    def book(self, it: Made, wish: Wish, elsewhere: bool) -> Any:
-        return self._book(self.room(it.room, stray=elsewhere), it, wish)
+    @while_allocated
+    @rule(pick=drawing.usual_picks, wish=drawing.usual_wishes)
+    def book(self, pick: Pick, wish: Wish) -> None:
+        self._book(self._allocation(pick), wish)
 
-    @rule(target=reservations, it=made, wish=drawing.wishes, stray=drawing.stray)
-    def reserve_anything(self, it: Made, wish: Wish, stray: bool) -> Any:
-        return self._reserve(self.room(it.room, stray=stray), it, wish)
+    @while_allocated
+    @rule(pick=drawing.usual_picks, wish=drawing.usual_wishes)
+    def book_shared(self, pick: Pick, wish: Wish) -> None:
+        """Book where there are others, but still a place."""
+        it = self._allocation(pick, self._has_slots, self._has_place)
+        self._book(it, wish)
 
-    @rule(target=reservations, it=made, wish=drawing.wishes, stray=drawing.stray)
-    def book_anything(self, it: Made, wish: Wish, stray: bool) -> Any:
-        return self._book(self.room(it.room, stray=stray), it, wish)
+    def _has_place(self, allocation: Allocation) -> bool:
+        return bool(self.world.free(allocation, allocation.own))
 
-    def _reserve(self, room: str, it: Made, wish: Wish) -> Any:
+    @while_allocated
+    @rule(pick=drawing.picks, wish=drawing.wishes, at_once=st.booleans())
+    def reserve_anything(self, pick: Pick, wish: Wish, at_once: bool) -> None:
+        make = self._book if at_once else self._reserve
+        make(self._allocation(pick), wish)
+
+    def _reserve(self, it: Made, wish: Wish) -> None:
         request, given = self._request(it, wish)
         before = set(self.world.reservations)
         done = self.both(
-            lambda world: reserving.reserve(world, room, request),
-            lambda: self.scheduler(room).reserve(**given),
+            lambda world: reserving.reserve(world, it.room, request),
+            lambda: self.scheduler(it.room).reserve(**given),
         )
-        if done is None:
-            return multiple()
-        self._learn_token(done.expected, done.found)
-        made = self.house.unknown_reservations(room, done.found)
-        return self._learn_reservations(before, made)
+        if done is not None:
+            self._learn_token(done.expected, done.found)
+            made = self.house.unknown_reservations(it.room, done.found)
+            self._learn_reservations(before, made)
 
-    def _book(self, room: str, it: Made, wish: Wish) -> Any:
+    def _book(self, it: Made, wish: Wish) -> None:
         request, given = self._request(it, wish)
         before = set(self.world.reservations)
         done = self.both(
-            lambda world: reserving.book(world, room, request),
-            lambda: self.scheduler(room).book(**given),
+            lambda world: reserving.book(world, it.room, request),
+            lambda: self.scheduler(it.room).book(**given),
         )
-        if done is None:
-            return multiple()
-        token = self.world.reservations[done.expected[0]].token
-        self._learn_token(token, done.found[0].token)
-        return self._learn_reservations(before, done.found)
+        if done is not None:
+            token = self.world.reservations[done.expected[0]].token
+            self._learn_token(token, done.found[0].token)
+            self._learn_reservations(before, done.found)
 
     def _request(self, it: Made, wish: Wish) -> tuple[Request, dict[str, Any]]:
         """What the model is asked for, and what the library is."""
         asked, dates, group = self._meant(it, wish.what)
+        quota = self._fitting(it, wish.quota) if wish.modest else wish.quota
         request = Request(
             dates=asked,
             group=group,
             email=wish.email,
             data=wish.data,
             session=wish.cart,
-            quota=wish.quota,
+            quota=quota,
             single=wish.single,
         )
         return request, {
@@ -402,9 +477,14 @@ class Machine(RuleBasedStateMachine):
             "group": self.house.uuid(group),
             "data": dict(wish.data),
             "session_id": self.house.uuid(wish.cart),
-            "quota": wish.quota,
+            "quota": quota,
             "single_token_per_session": wish.single,
         }
+
+    def _fitting(self, it: Made, quota: int) -> int:
+        """The quota, or as much of it as the allocation allows."""
+        known = self._known(it)
+        return min(quota, known.quota, known.limit or quota) if known else quota
 
     def _meant(
         self, it: Made, what: What
@@ -427,29 +507,33 @@ class Machine(RuleBasedStateMachine):
         assert known.get(token, real) == real, "it is the token of the session"
         self.house.texts.learn(token, real)
 
-    def _learn_reservations(self, before: set[int], made: list[Any]) -> Any:
+    def _learn_reservations(self, before: set[int], made: list[Any]) -> None:
         keys = sorted(set(self.world.reservations) - before)
         self.house.learn_reservations(keys, made)
-        known = (self.world.reservations[key] for key in keys)
-        return multiple(*(Held(each.room, each.token, each.key) for each in known))
+        for key in keys:
+            known = self.world.reservations[key]
+            self.reservations[key] = Held(known.room, known.token, key)
 
-    @rule(it=reservations, stray=drawing.stray)
-    def approve(self, it: Held, stray: bool) -> None:
-        room = self.room(it.room, stray=stray)
+    @while_reserved
+    @rule(pick=drawing.picks, alone=st.booleans())
+    def approve(self, pick: Pick, alone: bool) -> None:
+        it = self._reservation(pick, lambda each: each.status == "pending")
+        (self._approve_one if alone else self._approve)(it)
+
+    def _approve(self, it: Held) -> None:
         done = self.both(
-            lambda world: reserving.approve(world, room, it.token),
-            lambda: self.scheduler(room).approve_reservations(self._token(it)),
+            lambda world: reserving.approve(world, it.room, it.token),
+            lambda: self.scheduler(it.room).approve_reservations(self._token(it)),
         )
         self._same_slots(done)
 
-    @rule(it=reservations, stray=drawing.stray)
-    def approve_one(self, it: Held, stray: bool) -> None:
-        query = self.scheduler(it.room).reservations_by_token(*self._ids(it))
+    def _approve_one(self, it: Held) -> None:
+        home = self.reservations[it.key].room
+        query = self.scheduler(home).reservations_by_token(*self._ids(it))
         if record := query.first():
-            room = self.room(it.room, stray=stray)
             done = self.both(
-                lambda world: reserving.approve(world, room, it.token, it.key),
-                lambda: self.scheduler(room).approve_reservation(record),
+                lambda world: reserving.approve(world, it.room, it.token, it.key),
+                lambda: self.scheduler(it.room).approve_reservation(record),
             )
             self._same_slots(done)
 
@@ -474,188 +558,215 @@ class Machine(RuleBasedStateMachine):
     def _ids(self, it: Held) -> tuple[Any, int]:
         return self._token(it), self.house.reservations.real[it.key]
 
-    @rule(target=reservations, it=consumes(reservations), stray=drawing.stray)
-    def deny(self, it: Held, stray: bool) -> Any:
-        room = self.room(it.room, stray=stray)
+    @while_reserved
+    @rule(pick=drawing.picks)
+    def deny(self, pick: Pick) -> None:
+        it = self._reservation(pick)
         self.both(
-            lambda world: reserving.deny(world, room, it.token),
-            lambda: self.scheduler(room).deny_reservation(self._token(it)),
+            lambda world: reserving.deny(world, it.room, it.token),
+            lambda: self.scheduler(it.room).deny_reservation(self._token(it)),
         )
-        return self._kept(it, self.world.reservations, stray=stray)
 
-    @rule(
-        target=reservations,
-        it=consumes(reservations),
-        alone=st.booleans(),
-        stray=drawing.stray,
-    )
-    def remove_reservation(self, it: Held, alone: bool, stray: bool) -> Any:
-        room = self.room(it.room, stray=stray)
+    @while_reserved
+    @rule(pick=drawing.picks, alone=st.booleans())
+    def remove_reservation(self, pick: Pick, alone: bool) -> None:
+        self._remove_reservation(self._reservation(pick), alone=alone)
+
+    def _remove_reservation(self, it: Held, *, alone: bool) -> None:
         token, id_ = self._ids(it)
         key = it.key if alone else None
         self.both(
-            lambda world: reserving.remove(world, room, it.token, key),
-            lambda: self.scheduler(room).remove_reservation(
+            lambda world: reserving.remove(world, it.room, it.token, key),
+            lambda: self.scheduler(it.room).remove_reservation(
                 token, id_ if alone else None
             ),
         )
-        return self._kept(it, self.world.reservations, stray=stray)
 
+    @while_reserved
     @rule(
-        it=reservations,
-        part=drawing.usual_parts | drawing.parts,
-        quota=st.sampled_from((None, None, 1, 2, 3, 0)),
-        stray=drawing.stray,
+        pick=drawing.usual_picks,
+        share=drawing.shares,
+        quota=st.sampled_from((None, None, 1, 2, 3)),
     )
-    def change_reservation(
-        self, it: Held, part: Part, quota: int | None, stray: bool
-    ) -> None:
+    def change_reservation(self, pick: Pick, share: Share, quota: int | None) -> None:
+        """Change it to another part of its allocation."""
+        it = self._reservation(pick, lambda each: each.times)
         known = self.world.reservations.get(it.key)
-        asked = part.of(*self._home(it.room, known))
-        self._change(self.room(it.room, stray=stray), it, asked, quota)
+        self._change(it, share.of(*self._home(known)), quota)
 
-    def _home(self, room: str, known: Reservation | Blocker | None) -> tuple[int, int]:
+    @while_reserved
+    @rule(pick=drawing.picks, part=drawing.parts, quota=st.none() | drawing.quotas)
+    def change_to_anything(self, pick: Pick, part: Part, quota: int | None) -> None:
+        it = self._reservation(pick)
+        known = self.world.reservations.get(it.key)
+        self._change(it, part.of(*self._home(known)), quota)
+
+    def _home(self, known: Reservation | Blocker | None) -> tuple[int, int]:
         """Start and end of the allocation around a reservation or a blocker."""
         if known and known.times:
-            for each in self.world.touched(known.times, room):
+            for each in self.world.touched(known.times, known.room):
                 return each.start, each.end
-        return self.span(Made(room, 0))
+        return self.span(Made(known.room if known else "", 0))
 
+    @while_reserved
     @rule(
-        it=reservations,
+        pick=drawing.usual_picks,
         later=st.sampled_from((0, 15, 30, -15, -30, 60)),
         longer=st.sampled_from((0, 15, 30, -15, -30, 60)),
     )
-    def shift_reservation(self, it: Held, later: int, longer: int) -> None:
+    def shift_reservation(self, pick: Pick, later: int, longer: int) -> None:
+        it = self._reservation(pick, lambda each: each.times)
         known = self.world.reservations.get(it.key)
         if known and known.times:
             start, end, _ = known.times
-            self._change(it.room, it, Asked(start + later, end + longer), None)
+            self._change(it, Asked(start + later, end + longer), None)
 
-    def _change(self, room: str, it: Held, asked: Asked, quota: int | None) -> None:
+    def _change(self, it: Held, asked: Asked, quota: int | None) -> None:
         token, id_ = self._ids(it)
-        dates = self.season.dates(asked)
+        scheduler, dates = self.scheduler(it.room), self.season.dates(asked)
         done = self.both(
-            lambda world: reserving.change(world, room, it.token, it.key, asked, quota),
-            lambda: self.scheduler(room).change_reservation(token, id_, *dates, quota),
+            lambda world: reserving.change(
+                world, it.room, it.token, it.key, asked, quota
+            ),
+            lambda: scheduler.change_reservation(token, id_, *dates, quota),
         )
         if done is not None:
             assert (done.found is None) == (done.expected is None)
             assert done.found is None or done.found.id == id_
 
+    @while_reserved
     @rule(
-        it=reservations,
+        pick=drawing.picks,
         email=st.none() | st.sampled_from(("ada@example.org", "bob@example.org")),
         data=drawing.data,
-        stray=drawing.stray,
     )
     def edit(
-        self,
-        it: Held,
-        email: str | None,
-        data: tuple[tuple[str, int], ...],
-        stray: bool,
+        self, pick: Pick, email: str | None, data: tuple[tuple[str, int], ...]
     ) -> None:
-        room = self.room(it.room, stray=stray)
-        scheduler, token = self.scheduler(room), self._token(it)
+        it = self._reservation(pick)
+        scheduler, token = self.scheduler(it.room), self._token(it)
         if email:
             self.both(
-                lambda world: reserving.change_email(world, room, it.token, email),
+                lambda world: reserving.change_email(world, it.room, it.token, email),
                 lambda: scheduler.change_email(token, email),
             )
         else:
             self.both(
-                lambda world: reserving.change_data(world, room, it.token, data),
+                lambda world: reserving.change_data(world, it.room, it.token, data),
                 lambda: scheduler.change_reservation_data(token, dict(data)),
             )
 
     # Blockers -------------------------------------------------------------------
 
+    @while_allocated
     @rule(
-        target=blockers,
-        it=made,
-        what=drawing.usual_whats | drawing.whats,
+        pick=drawing.usual_picks,
+        what=drawing.usual_whats,
         reason=st.sampled_from((None, "paint")),
-        stray=drawing.stray,
     )
-    def add_blocker(self, it: Made, what: What, reason: str | None, stray: bool) -> Any:
-        room = self.room(it.room, stray=stray)
+    def add_blocker(self, pick: Pick, what: What, reason: str | None) -> None:
+        """Block a part or a group, if possible beside somebody."""
+        it = self._allocation(pick, lambda each: each.partly or what == "group")
+        self._add_blocker(it, what, reason)
+
+    @while_allocated
+    @rule(pick=drawing.picks, what=drawing.whats)
+    def block_anything(self, pick: Pick, what: What) -> None:
+        self._add_blocker(self._allocation(pick), what, None)
+
+    def _add_blocker(self, it: Made, what: What, reason: str | None) -> None:
         asked, dates, group = self._meant(it, what)
         done = self.both(
-            lambda world: blocking.add(world, room, asked, group, reason),
-            lambda: self.scheduler(room).add_blocker(
+            lambda world: blocking.add(world, it.room, asked, group, reason),
+            lambda: self.scheduler(it.room).add_blocker(
                 dates, self.house.uuid(group), reason
             ),
         )
-        return multiple() if done is None else self._learn_blockers(done)
+        if done is not None:
+            self._learn_blockers(done)
 
-    def _learn_blockers(self, done: Done) -> Any:
+    def _learn_blockers(self, done: Done) -> None:
         for key, blocker in zip(done.expected, done.found, strict=True):
+            known = self.world.blockers[key]
             self.house.blockers.learn(key, blocker.id)
-            self.house.texts.learn(self.world.blockers[key].token, blocker.token)
-        known = (self.world.blockers[key] for key in done.expected)
-        return multiple(*(Held(each.room, each.token, each.key) for each in known))
+            self.house.texts.learn(known.token, blocker.token)
+            self.blockers[key] = Held(known.room, known.token, key)
 
-    @rule(
-        target=blockers,
-        it=consumes(blockers),
-        alone=st.booleans(),
-        stray=drawing.stray,
-    )
-    def remove_blocker(self, it: Held, alone: bool, stray: bool) -> Any:
-        room = self.room(it.room, stray=stray)
+    @while_blocked
+    @rule(pick=drawing.picks, alone=st.booleans())
+    def remove_blocker(self, pick: Pick, alone: bool) -> None:
+        it = self._blocker(pick)
+        key = it.key if alone else None
         id_ = self.house.blockers.real[it.key] if alone else None
         self.both(
-            lambda world: blocking.remove(
-                world, room, it.token, it.key if alone else None
-            ),
-            lambda: self.scheduler(room).remove_blocker(self._token(it), id_),
+            lambda world: blocking.remove(world, it.room, it.token, key),
+            lambda: self.scheduler(it.room).remove_blocker(self._token(it), id_),
         )
-        return self._kept(it, self.world.blockers, stray=stray)
 
+    @while_blocked
+    @rule(pick=drawing.usual_picks, share=drawing.shares)
+    def change_blocker(self, pick: Pick, share: Share) -> None:
+        """Change it to another part of its allocation, perhaps where others are."""
+        it = self._blocker(pick, lambda each: each.times, self._has_neighbours)
+        self._change_blocker(it, share.of(*self._home(self._blocked(it))))
+
+    @while_blocked
     @rule(
-        it=blockers,
-        part=drawing.usual_parts | drawing.parts,
-        stray=drawing.stray,
+        pick=drawing.picks,
+        part=drawing.parts,
+        reason=st.sampled_from((None, "paint")),
+        move=st.booleans(),
     )
-    def change_blocker(self, it: Held, part: Part, stray: bool) -> None:
-        asked = part.of(*self._home(it.room, self.world.blockers.get(it.key)))
-        self._change_blocker(self.room(it.room, stray=stray), it, asked)
+    def edit_blocker(
+        self, pick: Pick, part: Part, reason: str | None, move: bool
+    ) -> None:
+        it = self._blocker(pick)
+        if move:
+            self._change_blocker(it, part.of(*self._home(self._blocked(it))))
+        else:
+            self._change_reason(it, reason)
 
-    @rule(
-        it=blockers,
-        later=st.sampled_from((0, 15, 30, -15, -30, 60)),
-        longer=st.sampled_from((0, 15, 30, -15, -30, 60)),
-    )
-    def shift_blocker(self, it: Held, later: int, longer: int) -> None:
-        known = self.world.blockers.get(it.key)
-        if known and known.times:
-            start, end, _ = known.times
-            self._change_blocker(it.room, it, Asked(start + later, end + longer))
+    def _blocked(self, it: Held) -> Blocker | None:
+        return self.world.blockers.get(it.key)
 
-    def _change_blocker(self, room: str, it: Held, asked: Asked) -> None:
+    def _has_neighbours(self, blocker: Blocker) -> bool:
+        members = self.world.members(blocker.room, blocker.target)
+        return any(self._is_shared(each) for each in members)
+
+    def _change_blocker(self, it: Held, asked: Asked) -> None:
         id_ = self.house.blockers.real[it.key]
-        dates = self.season.dates(asked)
+        scheduler, dates = self.scheduler(it.room), self.season.dates(asked)
         done = self.both(
-            lambda world: blocking.change(world, room, it.token, it.key, asked),
-            lambda: self.scheduler(room).change_blocker(self._token(it), id_, *dates),
+            lambda world: blocking.change(world, it.room, it.token, it.key, asked),
+            lambda: scheduler.change_blocker(self._token(it), id_, *dates),
         )
         if done is not None:
             assert (done.found is None) == (done.expected is None)
 
-    @rule(it=blockers, reason=st.sampled_from((None, "paint")), stray=drawing.stray)
-    def change_reason(self, it: Held, reason: str | None, stray: bool) -> None:
-        room = self.room(it.room, stray=stray)
+    def _change_reason(self, it: Held, reason: str | None) -> None:
+        scheduler = self.scheduler(it.room)
         self.both(
-            lambda world: blocking.change_reason(world, room, it.token, reason),
-            lambda: self.scheduler(room).change_blocker_reason(self._token(it), reason),
+            lambda world: blocking.change_reason(world, it.room, it.token, reason),
+            lambda: scheduler.change_blocker_reason(self._token(it), reason),
         )
 
     # Carts and time -------------------------------------------------------------
 
-    @rule(cart=st.sampled_from(drawing.CARTS), it=reservations, of_token=st.booleans())
-    def confirm(self, cart: str, it: Held, of_token: bool) -> None:
-        token = it.token if of_token else None
+    @while_reserved
+    @rule(
+        pick=drawing.usual_picks, cart=st.sampled_from(drawing.CARTS), use=drawing.use
+    )
+    def use_cart(self, pick: Pick, cart: str, use: str) -> None:
+        """Confirm all or a part of a cart, or take something out."""
+        it = self._reservation(pick, lambda each: each.session)
+        known = self.world.reservations.get(it.key)
+        cart = (known and known.session) or cart
+        if use == "remove":
+            self._remove_from_cart(cart, it)
+        else:
+            self._confirm(cart, it.token if use == "confirm some" else None)
+
+    def _confirm(self, cart: str, token: str | None) -> None:
         self.both(
             lambda world: reserving.confirm(world, cart, token),
             lambda: self.house.queries.confirm_reservations_for_session(
@@ -663,8 +774,7 @@ class Machine(RuleBasedStateMachine):
             ),
         )
 
-    @rule(cart=st.sampled_from(drawing.CARTS), it=reservations)
-    def remove_from_cart(self, cart: str, it: Held) -> None:
+    def _remove_from_cart(self, cart: str, it: Held) -> None:
         self.both(
             lambda world: reserving.remove_from_session(world, cart, it.token),
             lambda: self.house.queries.remove_reservation_from_session(
@@ -672,9 +782,10 @@ class Machine(RuleBasedStateMachine):
             ),
         )
 
-    @rule(minutes=st.sampled_from((1, 10, 15, 16)), expire=st.booleans())
+    @rule(minutes=st.sampled_from((16, 1, 10, 15, 16)), expire=st.booleans())
     def pass_time(self, minutes: int, expire: bool) -> None:
         self.wait(minutes)
+        self.is_new = True
         if not expire:
             return
         done = self.both(
@@ -691,7 +802,7 @@ class Machine(RuleBasedStateMachine):
 
     # Transactions ---------------------------------------------------------------
 
-    @rule(step=st.sampled_from(("savepoint", "release", "back", "commit", "rollback")))
+    @rule(step=st.sampled_from(drawing.STEPS))
     def transact(self, step: str) -> None:
         if step == "savepoint":
             savepoint = self.house.any_room.begin_nested()
@@ -730,11 +841,11 @@ class Machine(RuleBasedStateMachine):
         same_figures(self.house, self.world, room, asked)
         same_shown(self.house, self.world, room, asked, normalize=normalize)
 
-    @rule(it=made, part=drawing.parts)
-    def look_at(self, it: Made, part: Part) -> None:
-        known = self.world.allocations.get(it.key)
-        if known is None:
-            return
+    @while_allocated
+    @rule(pick=drawing.usual_picks, part=drawing.shares | drawing.parts)
+    def look_at(self, pick: Pick, part: Part | Share) -> None:
+        it = self._allocation(pick)
+        known = self.world.allocations[it.key]
         same_allocation(self.house, self.world, it.key)
         asked = part.of(known.start, known.end)
         if asked.start < asked.end and known.overlaps(asked):
@@ -759,11 +870,5 @@ class Machine(RuleBasedStateMachine):
         strict=st.booleans(),
     )
     def search(self, name: str, spell: Spell, **options: Any) -> None:
-        room = self.room(name)
         wanted = answers.Search(*spell.walls, **options)
-        dates = self.naive([spell])[0]
-        found = self.scheduler(room).search_allocations(*dates, **options)
-        known = self.house.allocations.name
-        assert [
-            (known[each.id], hasattr(each, "is_extra_result")) for each in found
-        ] == answers.search(self.world, room, wanted)
+        same_found(self.house, self.world, self.room(name), wanted)

@@ -72,6 +72,10 @@ def _of_blocked(scope: Scope, start: datetime, end: datetime) -> float:
     if not exposes_everything(scope.services):
         exposed = _exposed_ids(scope.services, resources, start, end)
         masters = [master for master in masters if master.id in exposed]
+    first = min((master.span.start for master in masters), default=start)
+    last = max((master.span.stored[1] for master in masters), default=end)
+    if first < start or last > end:
+        places = loading.places(scope.session, resources, first, last)
     reaching = _Reaching(taken for place in places for taken in place.taken)
     percents = [
         laid_out(
