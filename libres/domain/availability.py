@@ -145,9 +145,12 @@ def _snapped(allocated: Span, raster: Raster, taken: Iterable[Taken]) -> list[Ta
     What takes parts of a step (it lies on a blocking resource with a finer raster)
     counts as often as it does in the worst moment of that step.
     """
-    inside = [Taken(allocated.clip(each.span), each.blocked) for each in taken]
-    whole = [each for each in inside if _in_steps(each.span, raster) == each.span]
-    parts = [each for each in inside if _in_steps(each.span, raster) != each.span]
+    whole: list[Taken] = []
+    parts: list[Taken] = []
+    for each in taken:
+        inside = Taken(allocated.clip(each.span), each.blocked)
+        is_whole = _in_steps(inside.span, raster) == inside.span
+        (whole if is_whole else parts).append(inside)
     return [*whole, *_worst_of_steps(allocated, raster, parts)]
 
 
