@@ -425,6 +425,24 @@ class Machine(RuleBasedStateMachine):
         it = self._allocation(pick, self._has_slots, self._has_place)
         self._book(it, wish)
 
+    @while_allocated
+    @rule(
+        picks=st.tuples(drawing.usual_picks, drawing.usual_picks),
+        wish=drawing.usual_wishes,
+        cart=st.sampled_from(drawing.CARTS),
+        forget=st.booleans(),
+    )
+    def fill_cart(
+        self, picks: tuple[Pick, Pick], wish: Wish, cart: str, forget: bool
+    ) -> None:
+        """Book one thing and reserve another one in the same cart; perhaps expire."""
+        booked, reserved = (self._allocation(pick, self._has_place) for pick in picks)
+        self._book(booked, wish._replace(cart=cart))
+        self._reserve(reserved, wish._replace(cart=cart))
+        if forget:
+            self.wait(reserving.LIFETIME + 1)
+            self._expire()
+
     def _has_place(self, allocation: Allocation) -> bool:
         return bool(self.world.free(allocation, allocation.own))
 
@@ -670,6 +688,22 @@ class Machine(RuleBasedStateMachine):
         self._add_blocker(it, what, reason)
 
     @while_allocated
+    @rule(pick=drawing.usual_picks, wish=drawing.usual_wishes, swap=st.booleans())
+    def block_beside(self, pick: Pick, wish: Wish, swap: bool) -> None:
+        """Book one half, block the other one, and try to block the first instead."""
+        it = self._allocation(
+            pick, lambda each: each.partly, lambda each: not self._has_slots(each)
+        )
+        halves = [Share(0, 2), Share(2, 4)]
+        booked, blocked = reversed(halves) if swap else halves
+        before = set(self.world.blockers)
+        self._book(it, wish._replace(what=[booked]))
+        self._add_blocker(it, [blocked], None)
+        for key in set(self.world.blockers) - before:
+            asked = booked.of(*self._home(self.world.blockers[key]))
+            self._change_blocker(self.blockers[key], asked)
+
+    @while_allocated
     @rule(pick=drawing.picks, what=drawing.whats)
     def block_anything(self, pick: Pick, what: What) -> None:
         self._add_blocker(self._allocation(pick), what, None)
@@ -782,12 +816,16 @@ class Machine(RuleBasedStateMachine):
             ),
         )
 
-    @rule(minutes=st.sampled_from((16, 1, 10, 15, 16)), expire=st.booleans())
+    @rule(
+        minutes=st.sampled_from((16, 16, 16, 15, 1)), expire=drawing.rarely(False, True)
+    )
     def pass_time(self, minutes: int, expire: bool) -> None:
         self.wait(minutes)
         self.is_new = True
-        if not expire:
-            return
+        if expire:
+            self._expire()
+
+    def _expire(self) -> None:
         done = self.both(
             reserving.expire, self.house.queries.remove_expired_reservation_sessions
         )
