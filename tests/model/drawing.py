@@ -45,6 +45,11 @@ class Spell(NamedTuple):
         start = (2 + self.day) * DAY + hour * HOUR + minute
         return start, start + self.minutes
 
+    def following(self, minutes: int) -> Spell:
+        """What begins when this ends."""
+        day, minute = divmod(self.walls[1], DAY)
+        return Spell(day - 2, f"{minute // HOUR}:{minute % HOUR:02}", minutes)
+
     def asked(self, season: Season) -> Asked:
         """The minutes that are meant."""
         start, end = self.walls

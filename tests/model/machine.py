@@ -235,6 +235,15 @@ class Machine(RuleBasedStateMachine):
     def allocate_anything(self, name: str, spells: list[Spell], terms: Terms) -> None:
         self._allocate(name, spells, terms)
 
+    @rule(
+        name=st.sampled_from(drawing.ROOMS),
+        spell=drawing.usual_spells,
+        terms=drawing.usual_terms,
+    )
+    def allocate_in_a_row(self, name: str, spell: Spell, terms: Terms) -> None:
+        """Two ranges, of which one begins when the other ends."""
+        self._allocate(name, [spell, spell.following(60)], terms)
+
     def _allocate(self, name: str, spells: list[Spell], terms: Terms) -> None:
         room = self.room(name)
         done = self.both(
@@ -531,6 +540,32 @@ class Machine(RuleBasedStateMachine):
         for key in keys:
             known = self.world.reservations[key]
             self.reservations[key] = Held(known.room, known.token, key)
+
+    @while_allocated
+    @rule(
+        pick=drawing.usual_picks,
+        rival=drawing.usual_picks,
+        wish=drawing.usual_wishes,
+    )
+    def be_outrun(self, pick: Pick, rival: Pick, wish: Wish) -> None:
+        """Reserve, but let somebody book it elsewhere before it is approved."""
+        before = set(self.world.reservations)
+        it = self._allocation(pick, self._has_place, self._is_blockable)
+        self._reserve(it, wish._replace(cart=None))
+        start, end = self.span(it)
+        other = self._allocation(
+            rival,
+            lambda each: start < each.end and each.start < end,
+            lambda each: each.room in self.layout[it.room],
+        )
+        self._book(other, wish._replace(what=[Share(0, 4)], cart=None))
+        for key in sorted(set(self.world.reservations) - before):
+            if self.world.reservations[key].status == "pending":
+                self._approve(self.reservations[key])
+
+    def _is_blockable(self, allocation: Allocation) -> bool:
+        """Is it in a room that others block?"""
+        return bool(self.layout[allocation.room])
 
     @while_reserved
     @rule(pick=drawing.picks, alone=st.booleans())
