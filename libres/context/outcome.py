@@ -18,6 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm.session import SessionTransactionState
 
+from libres.context.drivers import sqlstate
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
     from sqlalchemy.orm import SessionTransaction
@@ -149,9 +151,7 @@ _STATUS: Final = text(
 
 def _is_in_the_future(error: DBAPIError) -> bool:
     """Has the server not got that far? Then it is another one, or an older state."""
-    original: Any = error.orig
-    code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    return code == "22023"  # invalid_parameter_value
+    return sqlstate(error) == "22023"  # invalid_parameter_value
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, UnboundExecutionError
 from sqlalchemy.orm import SessionTransactionOrigin, scoped_session
 
+from libres.context.drivers import driver_error, sqlstate
 from libres.context.fairness import LONGEST_WAIT, turns_of
 from libres.context.outcome import close, finish, is_over, watched
 from libres.modules.errors import OutcomeUnknown, TooManyConflicts
@@ -90,7 +91,7 @@ def classify(error: BaseException, *, committing: bool = False) -> Verdict:
     Takes errors of SQLAlchemy, psycopg2 and psycopg 3. *committing* says that it was
     raised by the COMMIT itself.
     """
-    code = _sqlstate(_driver_error(error))
+    code = sqlstate(error)
     if code in CONFLICTS or _is_taken_meanwhile(error, code):
         return "retryable"
     if _is_connection_lost(error, code):
@@ -100,18 +101,8 @@ def classify(error: BaseException, *, committing: bool = False) -> Verdict:
     return "no"
 
 
-def _driver_error(error: BaseException) -> BaseException:
-    original = getattr(error, "orig", None)
-    return original if isinstance(original, BaseException) else error
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-    return code if isinstance(code, str) else None
-
-
 def _is_taken_meanwhile(error: BaseException, code: str | None) -> bool:
-    diagnosis = getattr(_driver_error(error), "diag", None)
+    diagnosis = getattr(driver_error(error), "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None)
     return code == UNIQUE_VIOLATION and constraint in TAKEN_MEANWHILE
 
@@ -120,7 +111,7 @@ def _is_connection_lost(error: BaseException, code: str | None) -> bool:
     if getattr(error, "connection_invalidated", False):
         return True
     if code is None:
-        names = {cls.__name__ for cls in type(_driver_error(error)).__mro__}
+        names = {cls.__name__ for cls in type(driver_error(error)).__mro__}
         return not names.isdisjoint(DISCONNECTS)
     return code in SHUTDOWNS or code.startswith(CONNECTION_EXCEPTIONS)
 
@@ -405,7 +396,7 @@ def _roll_back(session: Session) -> None:
         session.rollback()
     except DBAPIError as error:
         # What a lost connection had begun, the server rolls back by itself.
-        if not _is_connection_lost(error, _sqlstate(_driver_error(error))):
+        if not _is_connection_lost(error, sqlstate(error)):
             raise
 
 

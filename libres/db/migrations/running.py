@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.exc import DataError, DBAPIError
 
+from libres.context.drivers import sqlstate
 from libres.context.session import with_driver
 from libres.context.transactions import classify
 from libres.db.migrations import State
@@ -294,12 +295,7 @@ def _pages_of(connection: Connection, table: str) -> int:
 
 
 def _is_passing(error: DBAPIError) -> bool:
-    return _sqlstate(error) in PASSING or classify(error) == "retryable"
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    driver = error.orig
-    return getattr(driver, "pgcode", None) or getattr(driver, "sqlstate", None)
+    return sqlstate(error) in PASSING or classify(error) == "retryable"
 
 
 def _in_the_way(what: str, error: DBAPIError) -> UpgradeImpossible:
