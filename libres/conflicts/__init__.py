@@ -1,0 +1,53 @@
+"""Claims: is it free, and a guard that cannot be raced.
+
+A claim says that a resource is taken for a time, by a record of the application or of
+the core. Ask before saving with `Claims.check`; save with `Claims.claim`, or let
+`Claims.track` keep claims of tables that you have already. An exclusion constraint
+keeps claims apart, whoever writes them and at any isolation level.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from libres.conflicts.claim import Claim, Proposal
+from libres.conflicts.errors import (
+    ConflictError,
+    EmptyQuery,
+    IncompleteQuestion,
+    InvalidClaim,
+    NotTrackable,
+)
+from libres.conflicts.service import Claims
+from libres.conflicts.values import ALWAYS, OPEN, NumericSpan, Period
+
+if TYPE_CHECKING:
+    from libres.context.core import Context
+
+__all__ = (
+    "ALWAYS",
+    "OPEN",
+    "Claim",
+    "Claims",
+    "ConflictError",
+    "EmptyQuery",
+    "IncompleteQuestion",
+    "InvalidClaim",
+    "NotTrackable",
+    "NumericSpan",
+    "Period",
+    "Proposal",
+    "setup",
+)
+
+
+def setup(context: Context, *, mirror_reservations: bool = False) -> Claims:
+    """Create the tables of claims, their guard and triggers where they are missing.
+
+    Works in the session of *context*, the caller commits; may be repeated at any time.
+    With *mirror_reservations*, approved reservations and blockers of the core become
+    claims, those that exist at once and all others with the statement that writes them.
+    """
+    claims = Claims(context)
+    claims.setup(mirror_reservations=mirror_reservations)
+    return claims

@@ -1,0 +1,214 @@
+"""How claims are stored: one row each, with the constraint that keeps them apart."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import (
+    JSONB,
+    NUMRANGE,
+    TSTZRANGE,
+    ExcludeConstraint,
+    Range,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from libres.conflicts.values import LONGEST_NAME
+from libres.db.models.base import ORMBase
+
+GUARD: Final = "conflict_claims_guard"
+"""The constraint: no two exclusive claims have the same resource at the same time."""
+
+CAPACITY: Final = "conflict_claims_capacity"
+"""What the trigger that counts places says was violated."""
+
+IDENTITY: Final = "conflict_claims_identity"
+"""The constraint: a part of a record has one claim."""
+
+NAMES: Final = ("context", "source", "source_id", "resource")
+
+
+class TextSpan(UserDefinedType[str]):
+    """A range over text in the order of its bytes, of the type `setup` makes."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "conflict_text_span"
+
+
+_KEY: Final = "context || U&'\\001F' || resource"
+
+_WHOSE: Final = (
+    "id::text || U&'\\001F' || source || U&'\\001F' || source_id || U&'\\001F' || "
+    "part::text"
+)
+
+_TURN: Final = f"""\
+CASE
+    WHEN NOT exclusive THEN 'empty'::conflict_text_span
+    WHEN capacity IS NULL THEN conflict_text_span('', '~' || {_WHOSE}, '[]')
+    ELSE conflict_text_span('!' || {_WHOSE}, '!' || {_WHOSE}, '[]')
+END"""
+
+
+def _fits(column: str) -> CheckConstraint:
+    return CheckConstraint(
+        f"octet_length({column}) BETWEEN 1 AND {LONGEST_NAME} "
+        f"AND position(U&'\\001F' IN {column}) = 0",
+        name=f"conflict_claims_{column}_fits",
+    )
+
+
+class ConflictClaim(ORMBase):
+    """A resource that is taken for a time, by a record of the host or of the core."""
+
+    __tablename__ = "conflict_claims"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    context: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    source_id: Mapped[str] = mapped_column(Text)
+    part: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    of_part: Mapped[int | None] = mapped_column(BigInteger)
+    """The part that claims a resource which this one lies in; None: claimed itself."""
+
+    named: Mapped[str | None] = mapped_column(Text)
+    """That resource, if `of_part` is set."""
+
+    resource: Mapped[str] = mapped_column(Text)
+    during: Mapped[Range[datetime]] = mapped_column(
+        TSTZRANGE, server_default=text("'(,)'::tstzrange")
+    )
+    """Half-open, buffers included."""
+
+    before: Mapped[timedelta] = mapped_column(
+        Interval, server_default=text("'0'::interval")
+    )
+    after: Mapped[timedelta] = mapped_column(
+        Interval, server_default=text("'0'::interval")
+    )
+    span: Mapped[Range[Decimal]] = mapped_column(
+        NUMRANGE, server_default=text("'(,)'::numrange")
+    )
+    span_given: Mapped[bool] = mapped_column(server_default=text("false"))
+    dims: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    exclusive: Mapped[bool] = mapped_column(server_default=text("true"))
+    capacity: Mapped[int | None] = mapped_column(Integer)
+    places: Mapped[int] = mapped_column(Integer, server_default="1")
+    tentative: Mapped[bool] = mapped_column(server_default=text("false"))
+    expires: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    label: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    modified: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=text("now()")
+    )
+    key: Mapped[str] = mapped_column(
+        TextSpan, Computed(f"conflict_text_span({_KEY}, {_KEY}, '[]')", persisted=True)
+    )
+    """Context and resource, as a range that holds just this one point. Ranges have a
+    GiST operator class of their own, so the guard needs no extension."""
+
+    turn: Mapped[str] = mapped_column(TextSpan, Computed(_TURN, persisted=True))
+    """Keeps exclusive claims apart: they reach over everything, so they meet each other
+    and all that have a capacity; those are points, which do not meet each other; and
+    what is not exclusive is empty and meets nobody. It holds whose claim it is, since
+    the guard tells that of a row which the own snapshot does not show yet."""
+
+    __table_args__ = (
+        UniqueConstraint("context", "source", "source_id", "part", name=IDENTITY),
+        # Who has this resource at this time? Asked by the guard and by every check.
+        ExcludeConstraint(
+            ("key", "="),
+            ("during", "&&"),
+            ("span", "&&"),
+            ("turn", "&&"),
+            name=GUARD,
+            using="gist",
+            deferrable=True,
+            initially="IMMEDIATE",
+        ),
+        # Which claims have these pairs?
+        Index(
+            "ix_conflict_claims_dims",
+            "dims",
+            postgresql_using="gin",
+            postgresql_ops={"dims": "jsonb_path_ops"},
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("dims IS NOT NULL"),
+        ),
+        # Which claims have stopped to count?
+        Index(
+            "ix_conflict_claims_expires",
+            "expires",
+            postgresql_where=text("expires IS NOT NULL"),
+        ),
+        *map(_fits, NAMES),
+        CheckConstraint(
+            "NOT isempty(during) AND (lower_inf(during) OR lower_inc(during)) "
+            "AND NOT upper_inc(during)",
+            name="conflict_claims_during_is_half_open",
+        ),
+        CheckConstraint(
+            "(lower(during) IS NULL OR lower(during) >= '0001-01-02 00:00+00') "
+            "AND (upper(during) IS NULL OR upper(during) <= '9999-12-30 00:00+00')",
+            name="conflict_claims_during_can_be_shown",
+        ),
+        CheckConstraint("NOT isempty(span)", name="conflict_claims_span_is_not_empty"),
+        CheckConstraint(
+            "before >= '0'::interval AND after >= '0'::interval",
+            name="conflict_claims_buffers_are_not_negative",
+        ),
+        CheckConstraint(
+            "places >= 1 AND (capacity IS NOT NULL OR places = 1) "
+            "AND (capacity IS NULL OR places <= capacity)",
+            name="conflict_claims_places_are_within_capacity",
+        ),
+    )
+
+
+class ConflictCapacity(ORMBase):
+    """A resource whose places are counted: a row to be locked by who counts them.
+
+    It is written by every claim with a capacity. So of two that count at the same time
+    the second waits for the first; and one with an older snapshot cannot count at all,
+    but gets a serialization failure, to be tried again.
+    """
+
+    __tablename__ = "conflict_capacities"
+
+    context: Mapped[str] = mapped_column(Text, primary_key=True)
+    resource: Mapped[str] = mapped_column(Text, primary_key=True)
+    counted: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class ConflictResource(ORMBase):
+    """A resource that is a part of another one, as a room of a building."""
+
+    __tablename__ = "conflict_resources"
+
+    context: Mapped[str] = mapped_column(Text, primary_key=True)
+    resource: Mapped[str] = mapped_column(Text, primary_key=True)
+    parent: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        CheckConstraint("parent <> resource", name="conflict_resources_have_no_loop"),
+        # What does this resource consist of?
+        Index("ix_conflict_resources_parent", "context", "parent"),
+    )

@@ -1,0 +1,114 @@
+"""Creates in the database what tables alone cannot say: a type, functions, triggers.
+
+All of it may be run again and again, and by several processes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import DDL, Connection, event, func, select
+
+from libres.conflicts.models import (
+    CAPACITY,
+    ConflictCapacity,
+    ConflictClaim,
+    ConflictResource,
+)
+from libres.db.operations.setting_up import SETTING_UP
+
+ddl: Callable[[str], DDL] = DDL
+
+MODELS: Final = (ConflictClaim, ConflictCapacity, ConflictResource)
+
+TEXT_SPAN: Final = """\
+DO $$ BEGIN
+    IF to_regtype('conflict_text_span') IS NULL THEN
+        CREATE TYPE conflict_text_span AS RANGE (subtype = text, collation = "C");
+    END IF;
+END $$"""
+
+COUNT_PLACES: Final = f"""\
+CREATE OR REPLACE FUNCTION conflict_count_places() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    too_many record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM fresh WHERE capacity IS NOT NULL AND exclusive) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO conflict_capacities (context, resource)
+    SELECT DISTINCT context, resource FROM fresh
+    WHERE capacity IS NOT NULL AND exclusive
+    ORDER BY context, resource
+    ON CONFLICT (context, resource)
+    DO UPDATE SET counted = conflict_capacities.counted + 1;
+    -- The fullest moment within a claim is its start, or the start of another one.
+    SELECT fresh.turn, fresh.capacity
+    INTO too_many
+    FROM fresh
+    CROSS JOIN LATERAL (
+        SELECT lower(other.during) AS at
+        FROM conflict_claims AS other
+        WHERE other.key = fresh.key AND other.during && fresh.during
+        AND other.span && fresh.span AND other.capacity IS NOT NULL
+        AND fresh.during @> lower(other.during)
+        UNION SELECT lower(fresh.during)
+    ) AS moments
+    CROSS JOIN LATERAL (
+        SELECT sum(other.places) AS places
+        FROM conflict_claims AS other
+        WHERE other.key = fresh.key AND other.during && fresh.during
+        AND other.span && fresh.span
+        AND other.capacity IS NOT NULL AND other.exclusive
+        AND (other.expires IS NULL OR other.expires > statement_timestamp())
+        AND CASE
+            WHEN moments.at IS NULL THEN lower_inf(other.during)
+            ELSE other.during @> moments.at
+        END
+    ) AS taken
+    WHERE fresh.capacity IS NOT NULL AND fresh.exclusive
+    AND taken.places > fresh.capacity
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'exclusion_violation',
+            CONSTRAINT = '{CAPACITY}',
+            TABLE = 'conflict_claims',
+            MESSAGE = 'more places claimed than there are: ' || too_many.capacity,
+            DETAIL = too_many.turn::text;
+    END IF;
+    RETURN NULL;
+END $$"""
+
+
+def _counting(event_name: str) -> str:
+    name = f"conflict_claims_count_on_{event_name.lower()}"
+    return f"""\
+CREATE OR REPLACE TRIGGER {name}
+AFTER {event_name} ON conflict_claims REFERENCING NEW TABLE AS fresh
+FOR EACH STATEMENT EXECUTE FUNCTION conflict_count_places()"""
+
+
+TRIGGERS: Final = (COUNT_PLACES, _counting("INSERT"), _counting("UPDATE"))
+
+
+def create_missing(connection: Connection) -> None:
+    """Create what is missing; processes that do so at the same moment wait in turn."""
+    connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
+    tables: list[Any] = [model.__table__ for model in MODELS]
+    ConflictClaim.metadata.create_all(connection, tables=tables)
+    for statement in TRIGGERS:
+        connection.execute(ddl(statement))
+
+
+def _attach() -> None:
+    """Let whoever creates all tables of the base create the rest as well."""
+    table: Any = ConflictClaim.__table__
+    event.listen(table, "before_create", ddl(TEXT_SPAN))
+    for statement in TRIGGERS:
+        event.listen(table, "after_create", ddl(statement))
+
+
+_attach()

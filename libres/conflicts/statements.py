@@ -1,0 +1,117 @@
+"""The SQL of claims that more than one verb needs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    Text,
+    cast,
+    func,
+    literal,
+    or_,
+)
+
+from libres.conflicts.claim import Claim
+from libres.conflicts.models import ConflictClaim
+from libres.conflicts.values import SEPARATOR, NumericSpan, Period
+from libres.domain.days import UTC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement, Executable, Row
+    from sqlalchemy.orm import Session
+
+BIND: Final = {"mapper": ConflictClaim.__mapper__}
+"""Hosts may keep the tables of different models in different databases."""
+
+COLUMNS: Final = (
+    ConflictClaim.id,
+    ConflictClaim.source,
+    ConflictClaim.source_id,
+    ConflictClaim.part,
+    ConflictClaim.resource,
+    ConflictClaim.during,
+    ConflictClaim.span,
+    ConflictClaim.span_given,
+    ConflictClaim.dims,
+    ConflictClaim.exclusive,
+    ConflictClaim.capacity,
+    ConflictClaim.places,
+    ConflictClaim.tentative,
+    ConflictClaim.expires,
+    ConflictClaim.before,
+    ConflictClaim.after,
+    ConflictClaim.label,
+    ConflictClaim.url,
+    ConflictClaim.named,
+)
+"""What `claim_of` reads."""
+
+
+def key(context: Any, resource: Any) -> ColumnElement[str]:
+    """Make the key under which a resource is found: a range that holds one point."""
+    point = cast(context, Text).op("||")(literal(SEPARATOR, Text))
+    point = point.op("||")(cast(resource, Text))
+    made: ColumnElement[str] = func.conflict_text_span(point, point, "[]")
+    return made
+
+
+def keys_of(context: Any) -> ColumnElement[str]:
+    """Make the range that holds the keys of all resources of a context, to overlap.
+
+    A separator is followed by the next character in the order of bytes.
+    """
+    name = cast(context, Text)
+    first = name.op("||")(literal(SEPARATOR, Text))
+    last = name.op("||")(literal(chr(ord(SEPARATOR) + 1), Text))
+    made: ColumnElement[str] = func.conflict_text_span(first, last, "[)")
+    return made
+
+
+def counts(now: Any) -> ColumnElement[bool]:
+    """Has a claim not expired yet?"""
+    return or_(ConflictClaim.expires.is_(None), ConflictClaim.expires > now)
+
+
+def claim_of(row: Row[Any]) -> Claim:
+    """Read a row of `COLUMNS`."""
+    return Claim(
+        id=row.id,
+        source=row.source,
+        source_id=row.source_id,
+        part=row.part,
+        resource=row.resource,
+        blocked=Period(_moment(row.during.lower), _moment(row.during.upper)),
+        span=_span(row.span) if row.span_given else None,
+        dims=row.dims,
+        exclusive=row.exclusive,
+        capacity=row.capacity,
+        places=row.places,
+        tentative=row.tentative,
+        expires=_moment(row.expires),
+        before=row.before,
+        after=row.after,
+        label=row.label,
+        url=row.url,
+        named=row.named,
+    )
+
+
+def _moment(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
+
+
+def _span(span: Any) -> NumericSpan:
+    return NumericSpan(span.lower, span.upper, span.bounds)
+
+
+def fetch(
+    session: Session, statement: Executable, parameters: Mapping[str, Any]
+) -> list[Row[Any]]:
+    """Run a statement that gives plain values; flushes before, as a query does."""
+    if session.autoflush:
+        session.flush()
+    return list(session.execute(statement, parameters, bind_arguments=BIND))
