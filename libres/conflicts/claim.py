@@ -9,6 +9,7 @@ from typing import Any, Final
 from libres.conflicts.errors import IncompleteQuestion, InvalidClaim
 from libres.conflicts.values import (
     Bounds,
+    Doubtful,
     NumericSpan,
     Period,
     buffer_of,
@@ -80,12 +81,14 @@ class Proposal:
     """For people."""
 
     timezone: str | None = field(default=None, repr=False, compare=False)
+    doubtful: Doubtful = field(default="refuse", repr=False, compare=False)
     bounds: Bounds = field(default="[]", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         read = object.__setattr__
         read(self, "resource", name_of(self.resource, "resource"))
-        read(self, "during", period_of(self.during, self.timezone))
+        during = period_of(self.during, self.timezone, self.doubtful)
+        read(self, "during", during)
         read(self, "span", span_of(self.span, self.bounds))
         read(self, "dims", dims_of(self.dims))
         read(self, "part", whole_of(self.part, "part"))

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from libres.conflicts.errors import IncompleteQuestion, InvalidClaim
-from libres.domain.days import UTC, check_timezone, shifts, to_utc
+from libres.domain.days import UTC, check_timezone, shifts, to_utc, to_zone
 from libres.domain.spans import Span
 from libres.modules.errors import NotTimezoneAware
 
@@ -27,6 +27,8 @@ LONGEST_NAME: Final = 255
 FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
 LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 """What can be shown in every zone."""
+
+MARGIN: Final = timedelta(days=2)
 
 LARGEST_PART: Final = 2**31 - 1
 MOST_DIGITS: Final = 100
@@ -48,6 +50,9 @@ OPEN: Final = Open.OPEN
 
 Moment: TypeAlias = datetime | Literal[Open.OPEN]
 Number: TypeAlias = int | float | Decimal
+Doubtful: TypeAlias = Literal["refuse", "earlier", "later"]
+"""What to do with local times that are none or two moments."""
+
 Bounds: TypeAlias = Literal["[]", "[)", "(]", "()"]
 
 BOUNDS: Final = ("[]", "[)", "(]", "()")
@@ -141,28 +146,30 @@ def _moved(moment: datetime, by: timedelta) -> datetime:
 ALWAYS: Final = Period()
 
 
-def period_of(during: object, timezone: str | None = None) -> Period:
+def period_of(
+    during: object, timezone: str | None = None, doubtful: Doubtful = "refuse"
+) -> Period:
     """Read a time: a Period, a Span, or a tuple of two ends, OPEN for none.
 
-    Naive ends are wall-clock times of *timezone*, and refused where the clocks are
-    moved so that they would be none or two moments. Raises IncompleteQuestion if an end
-    is None.
+    Naive ends are wall-clock times of *timezone*. Where clocks are moved some are two
+    moments, and some none: those are refused, or *doubtful* says which reading is
+    meant. Raises IncompleteQuestion if an end is None.
     """
     if isinstance(during, Period):
         return during
     if isinstance(during, Span):
         return Period(during.start, during.end)
-    if during is None or not isinstance(during, (tuple, list)) or len(during) != 2:
+    if not isinstance(during, (tuple, list)) or len(during) != 2:
         message = (
             f"A time needs a start and an end, (start, end), but got {during!r}: use "
             f"OPEN for an end that is open."
         )
         raise IncompleteQuestion(message)
-    start, end = (_end_of(end, timezone) for end in during)
+    start, end = (_end_of(end, timezone, doubtful) for end in during)
     return Period(start, end)
 
 
-def _end_of(end: Any, timezone: str | None) -> datetime | None:
+def _end_of(end: Any, timezone: str | None, doubtful: Doubtful) -> datetime | None:
     if end is OPEN:
         return None
     if end is None:
@@ -172,30 +179,38 @@ def _end_of(end: Any, timezone: str | None) -> datetime | None:
         raise IncompleteQuestion(message)
     if timezone is None or not isinstance(end, datetime) or end.utcoffset() is not None:
         return cast(datetime, end)
-    return _local(end, check_timezone(timezone))
+    return _local(end, check_timezone(timezone), doubtful)
 
 
-def _local(wall: datetime, timezone: str) -> datetime:
-    moment = to_utc(wall, timezone)
-    around = Span(moment - timedelta(days=2), moment + timedelta(days=2))
-    for shift in shifts(around, timezone):
-        if _is_doubtful(moment, shift.at, shift.amount):
-            kind = "does not exist" if shift.is_gap else "exists twice"
-            message = (
-                f"The local time {wall.isoformat()} {kind} in {timezone}, as the "
-                f"clocks are moved then: pass an aware datetime."
-            )
-            raise InvalidClaim(message)
-    return moment
+def _local(wall: datetime, timezone: str, doubtful: Doubtful) -> datetime:
+    readings = _readings(wall, timezone)
+    if readings is None:
+        return to_utc(wall, timezone)
+    if doubtful in ("earlier", "later"):
+        return min(readings) if doubtful == "earlier" else max(readings)
+    message = (
+        f"The local time {wall.isoformat()} does not exist in {timezone}, or exists "
+        f"twice, as the clocks are moved then: pass an aware datetime, or say "
+        f"doubtful='earlier' or 'later'."
+    )
+    raise InvalidClaim(message)
 
 
-def _is_doubtful(moment: datetime, at: datetime, amount: timedelta) -> bool:
-    """Tell whether a wall-clock time was skipped or repeated by a change of clocks.
+def _readings(wall: datetime, timezone: str) -> tuple[datetime, datetime] | None:
+    """Read a local time with the offsets before and after a change of clocks.
 
-    A skipped one has been read with the offset from before, a repeated one with that
-    from after the change.
+    None if no clock was moved over it.
     """
-    return at <= moment < at + abs(amount)
+    read = wall.replace(tzinfo=UTC)
+    if not FIRST + MARGIN <= read <= LAST - MARGIN:
+        return None
+    for shift in shifts(Span(read - MARGIN, read + MARGIN), timezone):
+        after = to_zone(shift.at, timezone).utcoffset() or timedelta()
+        before = after - shift.amount
+        clock = sorted((shift.at + before, shift.at + after))
+        if clock[0] <= read < clock[1]:
+            return read - before, read - after
+    return None
 
 
 @dataclass(frozen=True, slots=True)
