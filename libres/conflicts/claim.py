@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -128,6 +129,11 @@ class Proposal:
     def blocked(self) -> Period:
         """The time with what is needed around it."""
         return self.during.widened(self.before, self.after)
+
+    @property
+    def dims_as_text(self) -> str | None:
+        """The pairs as JSON."""
+        return None if self.dims is None else json.dumps(self.dims)
 
     def belonging_to(self, source: str, source_id: str) -> Proposal:
         """Return the same for a record of a source."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from libres.conflicts.claim import Claim
+    from libres.conflicts.refusing import Row
 
 __all__ = (
     "ConflictError",
@@ -38,8 +39,13 @@ class ConflictError(LibresError):
     """Who was there first. At SERIALIZABLE also those whom the own snapshot does not
     show yet; then only what the guard knows of them is filled in."""
 
-    def __init__(self, conflicts: Sequence[Claim] = ()) -> None:
-        super().__init__(conflicts=list(conflicts))
+    refused: Row | None
+    """The row that the guard refused, if it was the guard."""
+
+    def __init__(
+        self, conflicts: Sequence[Claim] = (), refused: Row | None = None
+    ) -> None:
+        super().__init__(conflicts=list(conflicts), refused=refused)
 
     def _told_facts(self) -> str:
         return f" ({'; '.join(map(str, self.conflicts))})" if self.conflicts else ""

@@ -56,9 +56,11 @@ class TextSpan(UserDefinedType[str]):
 _KEY: Final = "context || U&'\\001F' || resource"
 
 _WHOSE: Final = (
-    "id::text || U&'\\001F' || source || U&'\\001F' || source_id || U&'\\001F' || "
-    "part::text"
+    "U&'\\001F' || id::text || U&'\\001F' || source || U&'\\001F' || source_id || "
+    "U&'\\001F' || part::text || U&'\\001F'"
 )
+"""Begins and ends with a separator, and holds a number between two of them: so it is
+found in what the guard says, whatever the names are."""
 
 _TURN: Final = f"""\
 CASE

@@ -45,7 +45,7 @@ BEGIN
     ON CONFLICT (context, resource)
     DO UPDATE SET counted = conflict_capacities.counted + 1;
     -- The fullest moment within a claim is its start, or the start of another one.
-    SELECT fresh.turn, fresh.capacity
+    SELECT fresh.key, fresh.during, fresh.span, fresh.turn, fresh.capacity
     INTO too_many
     FROM fresh
     CROSS JOIN LATERAL (
@@ -77,7 +77,9 @@ BEGIN
             CONSTRAINT = '{CAPACITY}',
             TABLE = 'conflict_claims',
             MESSAGE = 'more places claimed than there are: ' || too_many.capacity,
-            DETAIL = too_many.turn::text;
+            DETAIL = '=(' || concat_ws(
+                ', ', too_many.key, too_many.during, too_many.span, too_many.turn
+            ) || ')';
     END IF;
     RETURN NULL;
 END $$"""

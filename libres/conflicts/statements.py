@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement, Executable, Row
+    from sqlalchemy.dialects.postgresql import Range
     from sqlalchemy.orm import Session
 
 BIND: Final = {"mapper": ConflictClaim.__mapper__}
@@ -49,6 +51,10 @@ COLUMNS: Final = (
     ConflictClaim.named,
 )
 """What `claim_of` reads."""
+
+
+ORDER: Final = (func.lower(ConflictClaim.during).nulls_first(), ConflictClaim.id)
+"""By start, those without one first."""
 
 
 def key(context: Any, resource: Any) -> ColumnElement[str]:
@@ -84,8 +90,8 @@ def claim_of(row: Row[Any]) -> Claim:
         source_id=row.source_id,
         part=row.part,
         resource=row.resource,
-        blocked=Period(_moment(row.during.lower), _moment(row.during.upper)),
-        span=_span(row.span) if row.span_given else None,
+        blocked=period_of(row.during),
+        span=span_of(row.span) if row.span_given else None,
         dims=row.dims,
         exclusive=row.exclusive,
         capacity=row.capacity,
@@ -100,11 +106,19 @@ def claim_of(row: Row[Any]) -> Claim:
     )
 
 
+def period_of(during: Range[datetime]) -> Period:
+    """Read a range of times."""
+    return Period(_moment(during.lower), _moment(during.upper))
+
+
 def _moment(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
-def _span(span: Any) -> NumericSpan:
+def span_of(span: Range[Decimal]) -> NumericSpan | None:
+    """Read a range of numbers; None if it holds all of them."""
+    if span.lower is None and span.upper is None:
+        return None
     return NumericSpan(span.lower, span.upper, span.bounds)
 
 

@@ -1,0 +1,232 @@
+"""The SQL that writes claims; it takes rows as arrays, one for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import TextClause, text
+
+from libres.conflicts.claim import Proposal
+from libres.conflicts.keys import resource_key
+from libres.context.core import Context
+
+LOCKS: Final = 1668047209
+"""The first half of the number of our locks: "clai" in ASCII."""
+
+MOST_LOCKS: Final = 100
+"""Resources that one call locks; who writes more of them, locks none of them."""
+
+Read = Callable[[Proposal], Any]
+
+COLUMNS: Final[dict[str, tuple[str, Read]]] = {
+    "source": ("text", lambda each: each.source),
+    "source_id": ("text", lambda each: each.source_id),
+    "part": ("bigint", lambda each: each.part),
+    "starts": ("timestamptz", lambda each: each.blocked.start),
+    "ends": ("timestamptz", lambda each: each.blocked.end),
+    "before": ("interval", lambda each: each.before),
+    "after": ("interval", lambda each: each.after),
+    "lowest": ("numeric", lambda each: each.span and each.span.lower),
+    "highest": ("numeric", lambda each: each.span and each.span.upper),
+    "bounds": ("text", lambda each: each.span.bounds if each.span else "()"),
+    "span_given": ("boolean", lambda each: each.span is not None),
+    "dims": ("text", lambda each: each.dims_as_text),
+    "exclusive": ("boolean", lambda each: each.exclusive),
+    "capacity": ("integer", lambda each: each.capacity),
+    "places": ("integer", lambda each: each.places),
+    "tentative": ("boolean", lambda each: each.tentative),
+    "expires": ("timestamptz", lambda each: each.expires),
+    "label": ("text", lambda each: each.label),
+    "url": ("text", lambda each: each.url),
+}
+"""What is passed of a proposal, beside its resource: type, and where it is found."""
+
+
+def parameters(context: Context, rows: Sequence[Proposal]) -> dict[str, Any]:
+    """Return what the statements of this module take."""
+    arrays = {
+        name: [read(each) for each in rows] for name, (_type, read) in COLUMNS.items()
+    }
+    resources = [resource_key(context, each.resource) for each in rows]
+    return {"context": context.name, "resource": resources, **arrays}
+
+
+_ARRAYS: Final = ", ".join(
+    f"CAST(:{name} AS {kind}[])"
+    for name, kind in {
+        "resource": "text",
+        **{name: kind for name, (kind, _read) in COLUMNS.items()},
+    }.items()
+)
+
+_PASSED: Final = f"""\
+WITH RECURSIVE passed AS (
+    SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY
+    AS passed (resource, {", ".join(COLUMNS)}, position)
+),
+tree AS (
+    SELECT position, resource AS named, resource, 0 AS depth FROM passed
+    UNION ALL
+    SELECT tree.position, tree.named, below.resource, tree.depth + 1
+    FROM tree JOIN conflict_resources AS below
+    ON below.context = :context AND below.parent = tree.resource
+)"""
+"""The rows, and the resources of each: the one it names and what that consists of."""
+
+_LEFT_OVER: Final = """\
+DELETE FROM conflict_claims AS claim USING passed
+    WHERE claim.context = :context AND claim.source = passed.source
+    AND claim.source_id = passed.source_id AND claim.of_part = passed.part
+    AND claim.named <> passed.resource
+    RETURNING 1"""
+
+_KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
+
+
+@cache
+def locking() -> TextClause:
+    """Wait for others who write claims of these resources.
+
+    The locks are asked for in one order, so nobody waits in a circle; without them
+    PostgreSQL would find out about two who insert at once only after a second.
+    """
+    return text(f"""\
+{_PASSED}
+SELECT count(pg_advisory_xact_lock({LOCKS}, place))
+FROM (SELECT DISTINCT hashtext({_KEY}) AS place FROM tree ORDER BY place) AS ordered""")
+
+
+@cache
+def making_room() -> TextClause:
+    """Delete what gives way: expired claims, and claims of the same parts on what
+    another resource consists of. Give how many rows that were."""
+    return text(f"""\
+{_PASSED},
+expired AS (
+    DELETE FROM conflict_claims AS claim USING tree JOIN passed USING (position)
+    WHERE claim.key = conflict_text_span({_KEY}, {_KEY}, '[]')
+    AND claim.during && tstzrange(starts, ends) AND claim.expires <= :now
+    RETURNING 1
+),
+left_over AS (
+    {_LEFT_OVER}
+)
+SELECT (SELECT count(*) FROM expired) + (SELECT count(*) FROM left_over)""")
+
+
+@cache
+def tidying() -> TextClause:
+    """Delete claims of parts on what another resource consists of; give the number."""
+    return text(
+        f"{_PASSED}, left_over AS ({_LEFT_OVER}) SELECT count(*) FROM left_over"
+    )
+
+
+_WRITTEN: Final = (
+    "named",
+    "of_part",
+    "resource",
+    "during",
+    "before",
+    "after",
+    "span",
+    "span_given",
+    "dims",
+    "exclusive",
+    "capacity",
+    "places",
+    "tentative",
+    "expires",
+    "label",
+    "url",
+)
+
+
+def _of(row: str) -> str:
+    return ", ".join(f"{row}.{name}" for name in _WRITTEN)
+
+
+@cache
+def writing() -> TextClause:
+    """Insert the claims that are new, replace those that differ.
+
+    Gives what was written: id, identity, whether it is new, and whether any resource of
+    the context consists of others. Reads no claims, so at SERIALIZABLE two who want the
+    same are told apart by the guard, which knows names, and not by a failure.
+    """
+    return text(f"""\
+{_PASSED},
+written AS (
+    INSERT INTO conflict_claims AS claim (
+        context, source, source_id, part, modified, {", ".join(_WRITTEN)}
+    )
+    SELECT :context, source, source_id,
+        CASE WHEN depth = 0 THEN part
+        ELSE -1 - (hashtextextended(part || U&'\\001F' || tree.resource, 0)
+            & 4611686018427387903) END,
+        :now,
+        CASE WHEN depth > 0 THEN tree.named END,
+        CASE WHEN depth > 0 THEN part END,
+        tree.resource, tstzrange(starts, ends), before, after,
+        numrange(lowest, highest, bounds), span_given, CAST(dims AS jsonb),
+        exclusive, capacity, places, tentative, expires, label, url
+    FROM tree JOIN passed USING (position)
+    ORDER BY tree.resource, starts NULLS FIRST, position
+    ON CONFLICT (context, source, source_id, part) DO UPDATE
+    SET (modified, {", ".join(_WRITTEN)}) = (excluded.modified, {_of("excluded")})
+    WHERE ({_of("claim")}) IS DISTINCT FROM ({_of("excluded")})
+    RETURNING id, source, source_id, part, (xmax = 0) AS inserted
+)
+SELECT id, source, source_id, part, inserted,
+    EXISTS (SELECT FROM conflict_resources WHERE context = :context) AS has_tree
+FROM written WHERE part >= 0""")
+
+
+@cache
+def finding() -> TextClause:
+    """Which ids have the claims of these parts?"""
+    return text(f"""\
+{_PASSED}
+SELECT claim.id, claim.source, claim.source_id, claim.part
+FROM passed CROSS JOIN LATERAL (
+    SELECT id, source, source_id, part FROM conflict_claims AS claim
+    WHERE claim.context = :context AND claim.source = passed.source
+    AND claim.source_id = passed.source_id AND claim.part = passed.part
+    OFFSET 0
+) AS claim""")
+
+
+@cache
+def dropping() -> TextClause:
+    """Delete all claims of some records; give how many parts that were."""
+    return text("""\
+WITH passed AS (
+    SELECT DISTINCT source, source_id
+    FROM unnest(CAST(:source AS text[]), CAST(:source_id AS text[]))
+    AS passed (source, source_id)
+),
+dropped AS (
+    DELETE FROM conflict_claims AS claim USING passed
+    WHERE claim.context = :context AND claim.source = passed.source
+    AND claim.source_id = passed.source_id
+    RETURNING claim.of_part
+)
+SELECT count(*) FILTER (WHERE of_part IS NULL) FROM dropped""")
+
+
+@cache
+def dropping_expired() -> TextClause:
+    """Delete what has expired in a context; give how many rows that were."""
+    return text("""\
+WITH dropped AS (
+    DELETE FROM conflict_claims WHERE context = :context AND expires <= :now
+    RETURNING 1
+)
+SELECT count(*) FROM dropped""")
+
+
+DEFERRED: Final = text("SET CONSTRAINTS conflict_claims_guard DEFERRED")
+IMMEDIATE: Final = text("SET CONSTRAINTS conflict_claims_guard IMMEDIATE")
+"""When the guard looks: at the end of each statement, or when it is IMMEDIATE again."""
