@@ -185,6 +185,33 @@ class ConflictClaim(ORMBase):
     )
 
 
+INHERITED: Final = (
+    "during",
+    "before",
+    "after",
+    "span",
+    "span_given",
+    "dims",
+    "exclusive",
+    "capacity",
+    "places",
+    "tentative",
+    "expires",
+    "label",
+    "url",
+)
+"""What a claim has in common with its rows for what its resource consists of."""
+
+
+def derived_part(part: str, resource: str) -> str:
+    """Number such a row, in SQL: below zero, always the same, and no other one's, as
+    62 bits do not meet."""
+    return (
+        f"-1 - (hashtextextended({part} || U&'\\001F' || {resource}, 0) "
+        f"& 4611686018427387903)"
+    )
+
+
 class ConflictCapacity(ORMBase):
     """A resource whose places are counted: a row to be locked by who counts them.
 

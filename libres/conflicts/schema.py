@@ -12,9 +12,11 @@ from sqlalchemy import DDL, Connection, event, func, select
 
 from libres.conflicts.models import (
     CAPACITY,
+    INHERITED,
     ConflictCapacity,
     ConflictClaim,
     ConflictResource,
+    derived_part,
 )
 from libres.db.operations.setting_up import SETTING_UP
 
@@ -85,15 +87,76 @@ BEGIN
 END $$"""
 
 
-def _counting(event_name: str) -> str:
-    name = f"conflict_claims_count_on_{event_name.lower()}"
+CLAIM_PARTS: Final = f"""\
+CREATE OR REPLACE FUNCTION conflict_claim_parts() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Triggers fire for statements without rows: these must not go on by themselves.
+    IF TG_OP <> 'INSERT' THEN
+        IF EXISTS (
+            SELECT FROM gone JOIN conflict_resources AS below
+            ON below.context = gone.context AND below.parent = gone.resource
+            WHERE gone.of_part IS NULL
+        ) THEN
+            DELETE FROM conflict_claims AS claim USING gone
+            WHERE claim.context = gone.context AND claim.source = gone.source
+            AND claim.source_id = gone.source_id AND claim.of_part = gone.part
+            AND gone.of_part IS NULL;
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        IF EXISTS (
+            SELECT FROM fresh JOIN conflict_resources AS below
+            ON below.context = fresh.context AND below.parent = fresh.resource
+            WHERE fresh.of_part IS NULL
+        ) THEN
+            WITH RECURSIVE tree AS (
+                SELECT id, context, resource, false AS is_part FROM fresh
+                WHERE of_part IS NULL
+                UNION ALL
+                SELECT tree.id, tree.context, below.resource, true
+                FROM tree JOIN conflict_resources AS below
+                ON below.context = tree.context AND below.parent = tree.resource
+            )
+            INSERT INTO conflict_claims (
+                context, source, source_id, part, of_part, named, resource, modified,
+                {", ".join(INHERITED)}
+            )
+            SELECT fresh.context, source, source_id,
+                {derived_part("part", "tree.resource")}, part,
+                fresh.resource, tree.resource, modified, {", ".join(INHERITED)}
+            FROM tree JOIN fresh USING (id)
+            WHERE is_part
+            ORDER BY tree.resource, lower(during), id;
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$"""
+"""Claims what a claimed resource consists of, and gives it back."""
+
+TABLES: Final = {
+    "INSERT": "NEW TABLE AS fresh",
+    "UPDATE": "OLD TABLE AS gone NEW TABLE AS fresh",
+    "DELETE": "OLD TABLE AS gone",
+}
+
+
+def _trigger(event_name: str, function: str) -> str:
     return f"""\
-CREATE OR REPLACE TRIGGER {name}
-AFTER {event_name} ON conflict_claims REFERENCING NEW TABLE AS fresh
-FOR EACH STATEMENT EXECUTE FUNCTION conflict_count_places()"""
+CREATE OR REPLACE TRIGGER {function}_on_{event_name.lower()}
+AFTER {event_name} ON conflict_claims REFERENCING {TABLES[event_name]}
+FOR EACH STATEMENT EXECUTE FUNCTION {function}()"""
 
 
-TRIGGERS: Final = (COUNT_PLACES, _counting("INSERT"), _counting("UPDATE"))
+TRIGGERS: Final = (
+    COUNT_PLACES,
+    CLAIM_PARTS,
+    _trigger("INSERT", "conflict_count_places"),
+    _trigger("UPDATE", "conflict_count_places"),
+    _trigger("INSERT", "conflict_claim_parts"),
+    _trigger("UPDATE", "conflict_claim_parts"),
+    _trigger("DELETE", "conflict_claim_parts"),
+)
 
 
 def create_missing(connection: Connection) -> None:

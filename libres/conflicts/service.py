@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from libres.conflicts import schema, writing
+from libres.conflicts import schema, trees, writing
 from libres.context.core import Context, ContextServicesMixin
 
 if TYPE_CHECKING:
@@ -101,5 +101,25 @@ class Claims(ContextServicesMixin):
         """
         with writing.guarded(self.context, self.session, deferred):
             yield
+
+    # Resources that consist of others -------------------------------------------------
+
+    def arrange(self, resource: str, *, within: str) -> None:
+        """Make a resource a part of another one, as a room of a building.
+
+        Who claims the building claims the room, also those who did so before.
+
+        Raises ConflictError if somebody has claimed the part at the same time as the
+        whole, InvalidClaim if the whole is a part of the part.
+        """
+        trees.arrange(self.context, self.session, resource, within)
+
+    def detach(self, resource: str) -> bool:
+        """Make a resource a part of nothing; return whether it was a part before."""
+        return trees.detach(self.context, self.session, resource)
+
+    def parts_of(self, resource: str) -> list[str]:
+        """Return what a resource consists of, at all depths, sorted."""
+        return trees.parts_of(self.context, self.session, resource)
 
     # Tracking -------------------------------------------------------------------------

@@ -1,8 +1,4 @@
-"""Writes claims: one statement per thousand, under the guard, all or nothing.
-
-What a claimed resource consists of is claimed as well, by rows that belong to the same
-part.
-"""
+"""Writes claims: one statement per thousand, under the guard, all or nothing."""
 
 from __future__ import annotations
 
@@ -27,9 +23,9 @@ from libres.conflicts.writing_statements import (
     dropping_expired,
     finding,
     locking,
+    locking_bulk,
     making_room,
     parameters,
-    tidying,
     writing,
 )
 from libres.db.models.timestamp import TimestampMixin
@@ -288,11 +284,9 @@ class _Batch:
 
     def write(self, context: Context) -> list[Result]:
         """Write the rows; return what became of them, in their order."""
-        if len(set(self.values["resource"])) <= MOST_LOCKS:
-            self._run(locking())
+        is_small = len(set(self.values["resource"])) <= MOST_LOCKS
+        self._run(locking() if is_small else locking_bulk())
         rows = self._run(writing())
-        if any(row.has_tree and not row.inserted for row in rows):
-            self._run(tidying())
         return list(self._results(context, {_identity(row): row for row in rows}))
 
     def _results(

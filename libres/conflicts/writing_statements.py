@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 
 from libres.conflicts.claim import Proposal
 from libres.conflicts.keys import resource_key
+from libres.conflicts.models import INHERITED
 from libres.context.core import Context
 
 LOCKS: Final = 1668047209
@@ -62,25 +63,22 @@ _ARRAYS: Final = ", ".join(
 )
 
 _PASSED: Final = f"""\
-WITH RECURSIVE passed AS (
+passed AS (
     SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY
     AS passed (resource, {", ".join(COLUMNS)}, position)
-),
+)"""
+"""The rows."""
+
+_TREE: Final = f"""\
+WITH RECURSIVE {_PASSED},
 tree AS (
-    SELECT position, resource AS named, resource, 0 AS depth FROM passed
+    SELECT position, resource FROM passed
     UNION ALL
-    SELECT tree.position, tree.named, below.resource, tree.depth + 1
+    SELECT tree.position, below.resource
     FROM tree JOIN conflict_resources AS below
     ON below.context = :context AND below.parent = tree.resource
 )"""
 """The rows, and the resources of each: the one it names and what that consists of."""
-
-_LEFT_OVER: Final = """\
-DELETE FROM conflict_claims AS claim USING passed
-    WHERE claim.context = :context AND claim.source = passed.source
-    AND claim.source_id = passed.source_id AND claim.of_part = passed.part
-    AND claim.named <> passed.resource
-    RETURNING 1"""
 
 _KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
 
@@ -93,9 +91,15 @@ def locking() -> TextClause:
     PostgreSQL would find out about two who insert at once only after a second.
     """
     return text(f"""\
-{_PASSED}
+{_TREE}
 SELECT count(pg_advisory_xact_lock({LOCKS}, place))
 FROM (SELECT DISTINCT hashtext({_KEY}) AS place FROM tree ORDER BY place) AS ordered""")
+
+
+@cache
+def locking_bulk() -> TextClause:
+    """Let nobody change the tree of the context; claims may be written."""
+    return text(f"SELECT pg_advisory_xact_lock_shared({LOCKS + 1}, hashtext(:context))")
 
 
 @cache
@@ -103,7 +107,7 @@ def making_room() -> TextClause:
     """Delete what gives way: expired claims, and claims of the same parts on what
     another resource consists of. Give how many rows that were."""
     return text(f"""\
-{_PASSED},
+{_TREE},
 expired AS (
     DELETE FROM conflict_claims AS claim USING tree JOIN passed USING (position)
     WHERE claim.key = conflict_text_span({_KEY}, {_KEY}, '[]')
@@ -111,37 +115,16 @@ expired AS (
     RETURNING 1
 ),
 left_over AS (
-    {_LEFT_OVER}
+    DELETE FROM conflict_claims AS claim USING passed
+    WHERE claim.context = :context AND claim.source = passed.source
+    AND claim.source_id = passed.source_id AND claim.of_part = passed.part
+    AND claim.named <> passed.resource
+    RETURNING 1
 )
 SELECT (SELECT count(*) FROM expired) + (SELECT count(*) FROM left_over)""")
 
 
-@cache
-def tidying() -> TextClause:
-    """Delete claims of parts on what another resource consists of; give the number."""
-    return text(
-        f"{_PASSED}, left_over AS ({_LEFT_OVER}) SELECT count(*) FROM left_over"
-    )
-
-
-_WRITTEN: Final = (
-    "named",
-    "of_part",
-    "resource",
-    "during",
-    "before",
-    "after",
-    "span",
-    "span_given",
-    "dims",
-    "exclusive",
-    "capacity",
-    "places",
-    "tentative",
-    "expires",
-    "label",
-    "url",
-)
+_WRITTEN: Final = ("resource", *INHERITED)
 
 
 def _of(row: str) -> str:
@@ -152,43 +135,31 @@ def _of(row: str) -> str:
 def writing() -> TextClause:
     """Insert the claims that are new, replace those that differ.
 
-    Gives what was written: id, identity, whether it is new, and whether any resource of
-    the context consists of others. Reads no claims, so at SERIALIZABLE two who want the
-    same are told apart by the guard, which knows names, and not by a failure.
+    Gives what was written: id, identity, and whether it is new. Reads no claims, so at
+    SERIALIZABLE two who want the same are told apart by the guard, which knows names,
+    and not by a failure.
     """
     return text(f"""\
-{_PASSED},
-written AS (
-    INSERT INTO conflict_claims AS claim (
-        context, source, source_id, part, modified, {", ".join(_WRITTEN)}
-    )
-    SELECT :context, source, source_id,
-        CASE WHEN depth = 0 THEN part
-        ELSE -1 - (hashtextextended(part || U&'\\001F' || tree.resource, 0)
-            & 4611686018427387903) END,
-        :now,
-        CASE WHEN depth > 0 THEN tree.named END,
-        CASE WHEN depth > 0 THEN part END,
-        tree.resource, tstzrange(starts, ends), before, after,
-        numrange(lowest, highest, bounds), span_given, CAST(dims AS jsonb),
-        exclusive, capacity, places, tentative, expires, label, url
-    FROM tree JOIN passed USING (position)
-    ORDER BY tree.resource, starts NULLS FIRST, position
-    ON CONFLICT (context, source, source_id, part) DO UPDATE
-    SET (modified, {", ".join(_WRITTEN)}) = (excluded.modified, {_of("excluded")})
-    WHERE ({_of("claim")}) IS DISTINCT FROM ({_of("excluded")})
-    RETURNING id, source, source_id, part, (xmax = 0) AS inserted
+WITH {_PASSED}
+INSERT INTO conflict_claims AS claim (
+    context, source, source_id, part, modified, {", ".join(_WRITTEN)}
 )
-SELECT id, source, source_id, part, inserted,
-    EXISTS (SELECT FROM conflict_resources WHERE context = :context) AS has_tree
-FROM written WHERE part >= 0""")
+SELECT :context, source, source_id, part, :now, resource, tstzrange(starts, ends),
+    before, after, numrange(lowest, highest, bounds), span_given, CAST(dims AS jsonb),
+    exclusive, capacity, places, tentative, expires, label, url
+FROM passed
+ORDER BY resource, starts NULLS FIRST, position
+ON CONFLICT (context, source, source_id, part) DO UPDATE
+SET (modified, {", ".join(_WRITTEN)}) = (excluded.modified, {_of("excluded")})
+WHERE ({_of("claim")}) IS DISTINCT FROM ({_of("excluded")})
+RETURNING id, source, source_id, part, (xmax = 0) AS inserted""")
 
 
 @cache
 def finding() -> TextClause:
     """Which ids have the claims of these parts?"""
     return text(f"""\
-{_PASSED}
+WITH {_PASSED}
 SELECT claim.id, claim.source, claim.source_id, claim.part
 FROM passed CROSS JOIN LATERAL (
     SELECT id, source, source_id, part FROM conflict_claims AS claim
