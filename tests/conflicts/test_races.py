@@ -1,0 +1,85 @@
+"""Many processes want the same: the guard holds, and says who was first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from libres.conflicts import Claims, ConflictError
+from libres.context.registry import create_default_registry
+from tests.conflicts.racing import fullest, race, stored
+from tests.conflicts.times import wish
+
+PROCESSES = 16
+ROUNDS = 40
+
+
+class TestProcesses:
+    def test_never_twice(self, dsn, claims):
+        """Sixteen processes at both levels leave no overlap and no foreign error."""
+        happened = race(dsn, PROCESSES, ROUNDS)
+        assert set(happened) == {"done", "ConflictError"}
+        assert happened.total() == PROCESSES * ROUNDS
+        assert fullest(dsn) == 1
+        assert len(stored(dsn)) > 20
+
+    def test_without_the_guard(self, dsn, claims):
+        """Control: without the constraint the same processes book twice."""
+        claims.session.execute(
+            text("ALTER TABLE conflict_claims DROP CONSTRAINT conflict_claims_guard")
+        )
+        claims.commit()
+        race(dsn, 2, ROUNDS)
+        assert fullest(dsn) > 1
+
+    def test_never_more_than_there_are_places(self, dsn, claims):
+        """Processes at both levels never take more than three places."""
+        happened = race(dsn, 8, ROUNDS, capacity=3)
+        assert set(happened) <= {"done", "ConflictError"}
+        assert happened["ConflictError"] > 0
+        assert fullest(dsn) == 3
+
+    def test_without_counting(self, dsn, claims):
+        """Control: without the trigger they take more."""
+        for event in ("insert", "update"):
+            claims.session.execute(
+                text(
+                    f"DROP TRIGGER conflict_count_places_on_{event} ON conflict_claims"
+                )
+            )
+        claims.commit()
+        race(dsn, 4, ROUNDS, capacity=3)
+        assert fullest(dsn) > 3
+
+
+class TestThreads:
+    @pytest.mark.parametrize("level", ["READ COMMITTED", "SERIALIZABLE"])
+    def test_one_of_eight(self, dsn, claims, level):
+        """Eight at once: one has it, seven are told who. (C12)"""
+        barrier = Barrier(8)
+        engine = create_engine(dsn, isolation_level=level, pool_size=8)
+
+        def run(_number):
+            context = create_default_registry().register_context("test")
+            with Session(engine) as session:
+                provider = type("Provider", (), {"session": lambda _self: session})()
+                context.set_service("session_provider", lambda _context: provider)
+                barrier.wait()
+                try:
+                    made = context.transaction(
+                        lambda: Claims(context).claim(wish(13, 14))
+                    )
+                except ConflictError as error:
+                    return [claim.id for claim in error.conflicts]
+                return made.id
+
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(run, range(8)))
+        engine.dispose()
+        (winner,) = (each for each in results if isinstance(each, int))
+        assert sorted(results, key=str) == [winner, *[[winner]] * 7]
+        assert len(stored(dsn)) == 1
