@@ -172,6 +172,9 @@ class Claim:
     named: str | None = None
     """The resource that was claimed, if this one is only a part of it; else None."""
 
+    of_part: int | None = None
+    """The part of the record that claimed it, in that case; else None."""
+
     @property
     def during(self) -> Period:
         """The time itself, without what is needed around it."""

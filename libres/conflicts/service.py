@@ -6,11 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from libres.conflicts import schema, trees, writing
+from libres.conflicts import asking, schema, trees, writing
+from libres.conflicts.query import ClaimQuery
 from libres.context.core import Context, ContextServicesMixin
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from libres.conflicts.asking import Answer, Metrics
     from libres.conflicts.claim import Claim, Proposal
+    from libres.conflicts.query import Missing
+    from libres.conflicts.rules import Hit
+    from libres.conflicts.values import Moment, Period
     from libres.conflicts.writing import Written
 
 __all__ = ("Claims",)
@@ -32,6 +39,82 @@ class Claims(ContextServicesMixin):
         schema.create_missing(self.session.connection())
 
     # Asking ---------------------------------------------------------------------------
+
+    def query(self) -> ClaimQuery:
+        """Return a question without conditions yet, see `ClaimQuery`."""
+        return ClaimQuery(self.context, self.session)
+
+    def check(self, proposal: Proposal, *, missing: Missing = "collide") -> list[Claim]:
+        """Return the claims in the way of a proposal, by start; empty: it is free.
+
+        The record of the proposal, if it names one, is not in its own way; what has
+        expired never is. Claims that are not exclusive are told as well. A proposal
+        with a capacity meets others with one only if there are not enough places. A
+        whole meets claims of its parts, and the reverse. With *missing* as ``ignore``,
+        claims that say no span do not meet a proposal that says one. One statement.
+
+        An answer is true for this moment only: to have it, use `claim`.
+        """
+        return asking.check(self.context, self.session, proposal, missing)
+
+    def check_many(
+        self,
+        proposals: Iterable[Proposal | Mapping[str, Any]],
+        *,
+        within: bool = True,
+        missing: Missing = "collide",
+    ) -> list[Answer]:
+        """Do the same for many proposals, in one statement per thousand.
+
+        The answers keep the order; *within*, they also tell which of the other
+        proposals are in the way.
+        """
+        return asking.check_many(self.context, self.session, proposals, within, missing)
+
+    def explain(self, proposal: Proposal, *, missing: Missing = "collide") -> list[Hit]:
+        """Return the claims in the way, and where each of them overlaps."""
+        return asking.explain(self.context, self.session, proposal, missing)
+
+    def matrix(
+        self, proposals: Iterable[Proposal | Mapping[str, Any]]
+    ) -> list[list[bool]]:
+        """Return which proposals of a draft collide: a row and a column for each.
+
+        On the diagonal: whether claims that exist are in its way.
+        """
+        return asking.matrix(self.context, self.session, proposals)
+
+    def free_between(
+        self,
+        resource: str,
+        start: Moment,
+        end: Moment,
+        *,
+        timezone: str | None = None,
+        min_length: timedelta | None = None,
+    ) -> list[Period]:
+        """Return when a resource is free between two moments, OPEN for no end.
+
+        Free is what no exclusive claim takes; gaps shorter than *min_length* are left
+        out. One statement.
+        """
+        return asking.free_between(
+            self.context, self.session, resource, (start, end), timezone, min_length
+        )
+
+    def suggest(
+        self, proposal: Proposal, n: int = 5, *, resources: Iterable[str] = ()
+    ) -> list[Proposal]:
+        """Return up to *n* (100 at most) proposals that are free instead.
+
+        First the same time on other *resources*, in their order; then the nearest times
+        on its own, 14 days away at most and not in the past. One statement.
+        """
+        return asking.suggest(self.context, self.session, proposal, n, resources)
+
+    def metrics(self) -> list[Metrics]:
+        """Count the claims of each source, by its name."""
+        return asking.metrics(self.context, self.session)
 
     # Claiming -------------------------------------------------------------------------
 

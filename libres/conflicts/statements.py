@@ -12,6 +12,7 @@ from sqlalchemy import (
     func,
     literal,
     or_,
+    text,
 )
 
 from libres.conflicts.claim import Claim
@@ -49,12 +50,17 @@ COLUMNS: Final = (
     ConflictClaim.label,
     ConflictClaim.url,
     ConflictClaim.named,
+    ConflictClaim.of_part,
 )
 """What `claim_of` reads."""
 
 
-ORDER: Final = (func.lower(ConflictClaim.during).nulls_first(), ConflictClaim.id)
-"""By start, those without one first."""
+STARTS: Final = func.coalesce(
+    func.lower(ConflictClaim.during), text("'-infinity'::timestamptz")
+)
+"""When a claim starts; those that have always been there come first."""
+
+ORDER: Final = (STARTS, ConflictClaim.id)
 
 
 def key(context: Any, resource: Any) -> ColumnElement[str]:
@@ -103,6 +109,7 @@ def claim_of(row: Row[Any]) -> Claim:
         label=row.label,
         url=row.url,
         named=row.named,
+        of_part=row.of_part,
     )
 
 

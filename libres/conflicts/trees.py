@@ -134,14 +134,11 @@ SELECT count(*) FROM placed""")
 
 
 _FROM_ABOVE: Final = """\
-DELETE FROM conflict_claims
-    WHERE key = ANY (ARRAY(
-        SELECT conflict_text_span(name, name, '[]')
+DELETE FROM conflict_claims AS claim USING (
+        SELECT CAST(:context AS text) || U&'\\001F' || part AS name
         FROM unnest(CAST(:below AS text[])) AS part
-        CROSS JOIN LATERAL (
-            SELECT CAST(:context AS text) || U&'\\001F' || part AS name
-        ) AS names
-    ))
+    ) AS parts
+    WHERE claim.key = conflict_text_span(parts.name, parts.name, '[]')
     AND of_part IS NOT NULL AND NOT named = ANY (CAST(:below AS text[]))
     RETURNING 1"""
 """Deletes the claims of a part of the tree that come from above it."""
@@ -158,16 +155,14 @@ WITH written AS (
     )
     SELECT context, source, source_id, {derived_part("part", "below.resource")},
         :now, claim.resource, part, below.resource, {columns}
-    FROM conflict_claims AS claim
-    CROSS JOIN unnest(CAST(:below AS text[])) AS below (resource)
-    WHERE claim.key = ANY (ARRAY(
-        SELECT conflict_text_span(name, name, '[]')
+    FROM (
+        SELECT CAST(:context AS text) || U&'\\001F' || parent AS name
         FROM unnest(CAST(:above AS text[])) AS parent
-        CROSS JOIN LATERAL (
-            SELECT CAST(:context AS text) || U&'\\001F' || parent AS name
-        ) AS names
-    ))
-    AND of_part IS NULL
+    ) AS parents
+    JOIN conflict_claims AS claim
+    ON claim.key = conflict_text_span(parents.name, parents.name, '[]')
+    CROSS JOIN unnest(CAST(:below AS text[])) AS below (resource)
+    WHERE of_part IS NULL
     RETURNING 1
 )
 SELECT count(*) FROM written""")

@@ -104,8 +104,7 @@ def put(context: Context, session: Session, proposal: Proposal) -> Claim:
 
 def claim(context: Context, session: Session, proposal: Proposal) -> Claim:
     """Write one claim; one without a source gets an identity of its own."""
-    if not isinstance(proposal, Proposal):
-        raise InvalidClaim(_no_proposal(proposal))
+    proposal = read_proposal(proposal)
     if proposal.source is None:
         proposal = proposal.belonging_to(OWN_SOURCE, str(uuid4()))
     return put(context, session, proposal)
@@ -118,7 +117,7 @@ def put_many(
     partial: bool = False,
 ) -> Written:
     """Write many claims, or if *partial* those that are not refused."""
-    proposals = [_read(row) for row in rows]
+    proposals = [_owned(row) for row in rows]
     _check_identities(proposals)
     now = TimestampMixin.timestamp()
     if partial:
@@ -132,7 +131,7 @@ def drop_many(
     """Delete all claims of records; return how many parts they had."""
     known = [(name_of(source, "source"), id_of(number)) for source, number in records]
     dropped = 0
-    for some in _batches(known):
+    for some in batches(known):
         sources, ids = zip(*some, strict=True)
         values = {"source": list(sources), "source_id": list(ids)}
         rows = _run(session, dropping(), {"context": context.name, **values})
@@ -158,15 +157,22 @@ def guarded(context: Context, session: Session, wait: bool) -> Iterator[None]:
 # Reading what is passed ---------------------------------------------------------------
 
 
-def _read(row: Proposal | Mapping[str, Any]) -> Proposal:
+def read_proposal(row: object) -> Proposal:
+    """Return a proposal, or make one of a dict. Raises InvalidClaim if it is none."""
     if isinstance(row, Mapping):
-        row = _from_mapping(row)
+        return _from_mapping(row)
     if not isinstance(row, Proposal):
-        raise InvalidClaim(_no_proposal(row))
-    if row.source is None:
+        message = f"A Proposal is needed, or a dict of its values, not {row!r}."
+        raise InvalidClaim(message)
+    return row
+
+
+def _owned(row: object) -> Proposal:
+    proposal = read_proposal(row)
+    if proposal.source is None:
         message = "A claim belongs to a record: give its source and source_id."
         raise IncompleteQuestion(message)
-    return row
+    return proposal
 
 
 def proposal_of(
@@ -191,10 +197,6 @@ def _from_mapping(row: Mapping[str, Any]) -> Proposal:
         raise InvalidClaim(message) from None
 
 
-def _no_proposal(row: object) -> str:
-    return f"A Proposal is needed, or a dict of its values, not {row!r}."
-
-
 def _check_identities(proposals: Sequence[Proposal]) -> None:
     found = Counter(_identity(each) for each in proposals)
     for identity, number in found.items():
@@ -217,23 +219,23 @@ def _all(
     """Write all or none, over what has expired if need be. Raises ConflictError."""
     if not proposals:
         return []
-    batches = [
+    parts = [
         _Batch(session, some, {"now": now, **parameters(context, some)})
-        for some in _batches(proposals)
+        for some in batches(proposals)
     ]
     try:
-        with translated(session, context.name, now), _together(session, batches):
-            return _written(context, batches)
+        with translated(session, context.name, now), _together(session, parts):
+            return _written(context, parts)
     except ConflictError as error:
         refused = error
-    with translated(session, context.name, now), _together(session, batches):
-        if not sum(batch.make_room() for batch in batches):
+    with translated(session, context.name, now), _together(session, parts):
+        if not sum(batch.make_room() for batch in parts):
             raise refused
-        return _written(context, batches)
+        return _written(context, parts)
 
 
-def _written(context: Context, batches: Sequence[_Batch]) -> list[Result]:
-    return [result for batch in batches for result in batch.write(context)]
+def _written(context: Context, parts: Sequence[_Batch]) -> list[Result]:
+    return [result for batch in parts for result in batch.write(context)]
 
 
 def _some(
@@ -252,9 +254,9 @@ def _some(
 
 
 @contextmanager
-def _together(session: Session, batches: Sequence[object]) -> Iterator[None]:
+def _together(session: Session, parts: Sequence[object]) -> Iterator[None]:
     """Let the guard look at the end, if rows of several statements swap their times."""
-    if len(batches) == 1:
+    if len(parts) == 1:
         yield
         return
     with deferred(session):
@@ -341,6 +343,7 @@ def _run(session: Session, statement: Any, values: Mapping[str, Any]) -> list[An
     return statements.fetch(session, statement, values)
 
 
-def _batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Yield so many rows as one statement takes."""
     for first in range(0, len(rows), BATCH):
         yield rows[first : first + BATCH]

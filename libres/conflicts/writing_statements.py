@@ -69,7 +69,7 @@ passed AS (
 )"""
 """The rows."""
 
-_TREE: Final = f"""\
+TREE: Final = f"""\
 WITH RECURSIVE {_PASSED},
 tree AS (
     SELECT position, resource FROM passed
@@ -80,7 +80,7 @@ tree AS (
 )"""
 """The rows, and the resources of each: the one it names and what that consists of."""
 
-_KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
+KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
 
 
 @cache
@@ -91,9 +91,9 @@ def locking() -> TextClause:
     PostgreSQL would find out about two who insert at once only after a second.
     """
     return text(f"""\
-{_TREE}
+{TREE}
 SELECT count(pg_advisory_xact_lock({LOCKS}, place))
-FROM (SELECT DISTINCT hashtext({_KEY}) AS place FROM tree ORDER BY place) AS ordered""")
+FROM (SELECT DISTINCT hashtext({KEY}) AS place FROM tree ORDER BY place) AS ordered""")
 
 
 @cache
@@ -107,10 +107,10 @@ def making_room() -> TextClause:
     """Delete what gives way: expired claims, and claims of the same parts on what
     another resource consists of. Give how many rows that were."""
     return text(f"""\
-{_TREE},
+{TREE},
 expired AS (
     DELETE FROM conflict_claims AS claim USING tree JOIN passed USING (position)
-    WHERE claim.key = conflict_text_span({_KEY}, {_KEY}, '[]')
+    WHERE claim.key = conflict_text_span({KEY}, {KEY}, '[]')
     AND claim.during && tstzrange(starts, ends) AND claim.expires <= :now
     RETURNING 1
 ),
