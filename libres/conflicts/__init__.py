@@ -16,6 +16,7 @@ from libres.conflicts.errors import (
     EmptyQuery,
     IncompleteQuestion,
     InvalidClaim,
+    MirroredElsewhere,
     NotTrackable,
 )
 from libres.conflicts.service import Claims
@@ -33,6 +34,7 @@ __all__ = (
     "EmptyQuery",
     "IncompleteQuestion",
     "InvalidClaim",
+    "MirroredElsewhere",
     "NotTrackable",
     "NumericSpan",
     "Period",
@@ -41,13 +43,24 @@ __all__ = (
 )
 
 
-def setup(context: Context, *, mirror_reservations: bool = False) -> Claims:
+def setup(
+    context: Context,
+    *,
+    mirror_reservations: bool = False,
+    mirror_pending: bool = False,
+) -> Claims:
     """Create the tables of claims, their guard and triggers where they are missing.
 
     Works in the session of *context*, the caller commits; may be repeated at any time.
     With *mirror_reservations*, approved reservations and blockers of the core become
-    claims, those that exist at once and all others with the statement that writes them.
+    claims of this context: those that exist at once, and all others with the statement
+    that writes them. With *mirror_pending* pending ones as well, as tentative claims
+    that keep nobody out, and that expire with the session they belong to. Without them,
+    a mirror that is there already stays.
+
+    Raises ConflictError if something that is reserved is claimed as well,
+    MirroredElsewhere if another context mirrors the reservations of this database.
     """
     claims = Claims(context)
-    claims.setup(mirror_reservations=mirror_reservations)
+    claims.setup(mirror_reservations=mirror_reservations, mirror_pending=mirror_pending)
     return claims

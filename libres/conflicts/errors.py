@@ -7,6 +7,7 @@ As in `libres.modules.errors`, the docstring of a class is its message::
     ├── InvalidClaim
     ├── IncompleteQuestion
     │   └── EmptyQuery
+    ├── MirroredElsewhere
     └── NotTrackable
 """
 
@@ -27,6 +28,7 @@ __all__ = (
     "EmptyQuery",
     "IncompleteQuestion",
     "InvalidClaim",
+    "MirroredElsewhere",
     "NotTrackable",
 )
 
@@ -64,6 +66,17 @@ class IncompleteQuestion(LibresError):
 class EmptyQuery(IncompleteQuestion):
     """This query has no condition: say at least one of resource(), during(), span() and
     dims()."""
+
+
+class MirroredElsewhere(LibresError):
+    """The reservations of this database are mirrored into the claims of another
+    context: use that context for claims on what the scheduler reserves, or remove its
+    mirror first with remove_mirror()."""
+
+    owner: str
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner=owner)
 
 
 class NotTrackable(LibresError):

@@ -241,3 +241,22 @@ class ConflictResource(ORMBase):
         # What does this resource consist of?
         Index("ix_conflict_resources_parent", "context", "parent"),
     )
+
+
+class ConflictMirror(ORMBase):
+    """Says in whose claims the reservations of the core are mirrored.
+
+    There is one row at most, as the tables of the core do not say of which context a
+    resource is: a context is only a part of what its uuid was made of.
+    """
+
+    __tablename__ = "conflict_mirrors"
+
+    number: Mapped[int] = mapped_column(primary_key=True, server_default="1")
+    context: Mapped[str] = mapped_column(Text)
+    pending: Mapped[bool]
+    """Whether pending reservations are mirrored as well."""
+
+    __table_args__ = (
+        CheckConstraint("number = 1", name="conflict_mirrors_has_one_row"),
+    )

@@ -193,7 +193,8 @@ def _told(session: Session, row: Row) -> Claim:
         _range("during", TSTZRANGE()).label("during"),
         _range("span", NUMRANGE()).label("span"),
     )
-    read = session.execute(ranges, {"during": row.during, "span": row.span}).one()
+    values = {"during": row.during, "span": row.span}
+    (read,) = statements.fetch(session, ranges, values)
     return Claim(
         id=row.id,
         source=row.source,

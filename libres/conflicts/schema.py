@@ -15,6 +15,7 @@ from libres.conflicts.models import (
     INHERITED,
     ConflictCapacity,
     ConflictClaim,
+    ConflictMirror,
     ConflictResource,
     derived_part,
 )
@@ -22,7 +23,7 @@ from libres.db.operations.setting_up import SETTING_UP
 
 ddl: Callable[[str], DDL] = DDL
 
-MODELS: Final = (ConflictClaim, ConflictCapacity, ConflictResource)
+MODELS: Final = (ConflictClaim, ConflictCapacity, ConflictMirror, ConflictResource)
 
 TEXT_SPAN: Final = """\
 DO $$ BEGIN

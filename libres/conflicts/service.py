@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from libres.conflicts import asking, schema, trees, writing
+from libres.conflicts import asking, mirroring, schema, trees, writing
 from libres.conflicts.query import ClaimQuery
 from libres.context.core import Context, ContextServicesMixin
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from libres.conflicts.asking import Answer, Metrics
     from libres.conflicts.claim import Claim, Proposal
+    from libres.conflicts.mirroring import Difference
     from libres.conflicts.query import Missing
     from libres.conflicts.rules import Hit
     from libres.conflicts.values import Moment, Period
@@ -34,9 +35,13 @@ class Claims(ContextServicesMixin):
 
     # Setting up -----------------------------------------------------------------------
 
-    def setup(self, *, mirror_reservations: bool = False) -> None:
+    def setup(
+        self, *, mirror_reservations: bool = False, mirror_pending: bool = False
+    ) -> None:
         """Create what is missing in the database; see `libres.conflicts.setup`."""
         schema.create_missing(self.session.connection())
+        if mirror_reservations or mirror_pending:
+            mirroring.install(self.context, self.session, mirror_pending)
 
     # Asking ---------------------------------------------------------------------------
 
@@ -206,3 +211,17 @@ class Claims(ContextServicesMixin):
         return trees.parts_of(self.context, self.session, resource)
 
     # Tracking -------------------------------------------------------------------------
+
+    # The mirror of the core -----------------------------------------------------------
+
+    def verify_mirror(self, *, repair: bool = False) -> list[Difference]:
+        """Compare the mirrored claims with the reservations and blockers of the core.
+
+        Return what differs, empty if all is well; with *repair* it is mended. Raises
+        ConflictError if it cannot be mended, as somebody has claimed what is reserved.
+        """
+        return mirroring.verify(self.context, self.session, repair)
+
+    def remove_mirror(self) -> int:
+        """Stop to mirror the core; return how many claims were deleted with it."""
+        return mirroring.remove(self.context, self.session)

@@ -136,3 +136,8 @@ def fetch(
     if session.autoflush:
         session.flush()
     return list(session.execute(statement, parameters, bind_arguments=BIND))
+
+
+def run(session: Session, statement: Executable, values: Any = None) -> None:
+    """Run a statement that gives nothing."""
+    session.execute(statement, values, bind_arguments=BIND)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, cast
+from uuid import UUID
 
 from libres.conflicts.errors import IncompleteQuestion, InvalidClaim
 from libres.domain.days import UTC, check_timezone, shifts, to_utc, to_zone
@@ -294,7 +295,7 @@ def span_of(span: object, bounds: Bounds = "[]") -> NumericSpan | None:
 
 
 def name_of(value: object, what: str) -> str:
-    """Read a name: trimmed, in the composed form of Unicode (NFC).
+    """Read a name: trimmed, in the composed form of Unicode (NFC); also a UUID.
 
     Raises IncompleteQuestion if it is missing or blank, InvalidClaim if it is too long
     or cannot be stored.
@@ -302,6 +303,8 @@ def name_of(value: object, what: str) -> str:
     if value is None:
         message = f"The {what} is missing."
         raise IncompleteQuestion(message)
+    if isinstance(value, UUID):
+        return str(value)
     if not isinstance(value, str):
         message = f"The {what} is a text, not the {type(value).__name__} {value!r}."
         raise InvalidClaim(message)

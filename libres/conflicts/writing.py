@@ -266,10 +266,10 @@ def _together(session: Session, parts: Sequence[object]) -> Iterator[None]:
 @contextmanager
 def deferred(session: Session) -> Iterator[None]:
     """Let the guard look at the end of a block instead of after each statement."""
-    session.execute(DEFERRED)
+    statements.run(session, DEFERRED)
     yield
     session.flush()
-    session.execute(IMMEDIATE)
+    statements.run(session, IMMEDIATE)
 
 
 @dataclass(frozen=True, slots=True)
