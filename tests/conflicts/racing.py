@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ from sqlalchemy.orm import Session
 from libres.conflicts import Claims, ConflictError, Proposal
 from libres.conflicts.models import ConflictClaim
 from libres.context.registry import create_default_registry
+from libres.db import new_scheduler
+from libres.db.models import ReservedSlot
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
 RESOURCES = [f"truck-{number}" for number in range(5)]
@@ -32,6 +35,8 @@ class Task:
     number: int
     rounds: int
     capacity: int | None = None
+    act: Callable[..., None] | None = None
+    """What to do; None: anything."""
 
     @property
     def level(self):
@@ -43,9 +48,9 @@ class Undone(Exception):
     """Rolls a transaction back on purpose."""
 
 
-def race(dsn, processes, rounds, capacity=None):
+def race(dsn, processes, rounds, capacity=None, act=None):
     """Let processes run at the same time; return what happened to all of them."""
-    tasks = [Task(dsn, number, rounds, capacity) for number in range(processes)]
+    tasks = [Task(dsn, number, rounds, capacity, act) for number in range(processes)]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
         return sum(pool.map(run, tasks), Counter())
@@ -77,7 +82,8 @@ def _rounds(task, claims):
 def _round(task, claims, number):
     """Do one thing; the same one if it has to be done again."""
     choose = Random(f"{task.number} {number}")  # noqa: S311 - nothing is secret
-    act = choose.choice([claim, claim, claim, move, both, undo, drop])
+    anything = [claim, claim, claim, move, both, undo, drop]
+    act = task.act or choose.choice(anything)
     act(claims, choose, task, number)
 
 
@@ -126,6 +132,34 @@ def undo(claims, choose, task, number):
 def drop(claims, choose, task, _number):
     """Give back what a record has."""
     claims.drop(*record(choose, task))
+
+
+def both_worlds(claims, choose, _task, _number):
+    """Book a room by the scheduler, or claim it as a host does."""
+    start = MIDNIGHT + timedelta(minutes=30 * choose.randrange(2 * HOURS - 4))
+    during = start, start + timedelta(minutes=30 * choose.randint(1, 4))
+    room = new_scheduler(claims.context, "room", "UTC")
+    if choose.random() < 0.5:
+        claims.claim(Proposal(resource=room.resource, during=during))
+        return
+    with claims.guarded():
+        room.book("ada@example.org", during)
+
+
+def shared(dsn):
+    """How many slots of the scheduler lie within the claims of hosts."""
+    engine = create_engine(dsn)
+    with Session(engine) as session:
+        slots = session.scalars(select(ReservedSlot.start)).all()
+        hosts = session.scalars(
+            select(ConflictClaim.during).where(ConflictClaim.source == "libres.Claim")
+        ).all()
+    engine.dispose()
+    assert slots
+    assert hosts
+    return sum(
+        during.lower <= slot < during.upper for slot in slots for during in hosts
+    )
 
 
 def stored(dsn):

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
-from libres.conflicts import Claims, ConflictError
+from libres.conflicts import OPEN, Claims, ConflictError
 from libres.context.registry import create_default_registry
-from tests.conflicts.racing import fullest, race, stored
+from libres.db import new_scheduler
+from tests.conflicts.racing import (
+    HOURS,
+    MIDNIGHT,
+    both_worlds,
+    fullest,
+    race,
+    shared,
+    stored,
+)
 from tests.conflicts.times import wish
 
 PROCESSES = 16
@@ -54,6 +64,34 @@ class TestProcesses:
         claims.commit()
         race(dsn, 4, ROUNDS, capacity=3)
         assert fullest(dsn) > 3
+
+
+class TestBothWorlds:
+    @pytest.fixture
+    def opened(self, claims):
+        """A room that is open all day, whose reservations are in no claims yet."""
+        context = create_default_registry().register_context("race")
+        context.set_service("session_provider", lambda _: claims.session_provider)
+        day = MIDNIGHT, MIDNIGHT + timedelta(hours=HOURS)
+        new_scheduler(context, "room", "UTC").allocate(day, partly_available=True)
+        claims.commit()
+        return Claims(context)
+
+    def test_scheduler_and_host(self, dsn, opened):
+        """With the mirror, no slot ever lies within the claim of a host."""
+        opened.setup(mirror_reservations=True)
+        opened.commit()
+        happened = race(dsn, 8, ROUNDS, act=both_worlds)
+        assert set(happened) == {"done", "ConflictError", "AlreadyReservedError"}
+        assert shared(dsn) == 0
+        assert opened.verify_mirror() == []
+
+    def test_without_mirror(self, dsn, opened):
+        """Control: without it they book the same time."""
+        assert opened.query().during(OPEN, OPEN).count() == 0
+        opened.rollback()
+        race(dsn, 2, ROUNDS, act=both_worlds)
+        assert shared(dsn) > 0
 
 
 class TestThreads:
