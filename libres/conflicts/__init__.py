@@ -20,6 +20,7 @@ from libres.conflicts.errors import (
     NotTrackable,
 )
 from libres.conflicts.service import Claims
+from libres.conflicts.tracking import ClaimMapping, Tracking
 from libres.conflicts.values import ALWAYS, OPEN, NumericSpan, Period
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = (
     "ALWAYS",
     "OPEN",
     "Claim",
+    "ClaimMapping",
     "Claims",
     "ConflictError",
     "EmptyQuery",
@@ -39,6 +41,7 @@ __all__ = (
     "NumericSpan",
     "Period",
     "Proposal",
+    "Tracking",
     "setup",
 )
 

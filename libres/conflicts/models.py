@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import (
+    ARRAY,
     JSONB,
     NUMRANGE,
     TSTZRANGE,
@@ -260,3 +261,26 @@ class ConflictMirror(ORMBase):
     __table_args__ = (
         CheckConstraint("number = 1", name="conflict_mirrors_has_one_row"),
     )
+
+
+class ConflictTracking(ORMBase):
+    """A table of the host whose rows are claims, and how they are derived."""
+
+    __tablename__ = "conflict_tracking"
+
+    context: Mapped[str] = mapped_column(Text, primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    relation: Mapped[str] = mapped_column(Text)
+    """The table, as SQL names it."""
+
+    mode: Mapped[str] = mapped_column(Text)
+    """``trigger`` or ``session``."""
+
+    derivation: Mapped[str] = mapped_column(Text)
+    """A SELECT of all claims that the table stands for; empty in session mode."""
+
+    watched: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """The triggers, as ``table: trigger``."""
+
+    digest: Mapped[str] = mapped_column(Text)
+    """The SHA-256 of everything that was installed, in hex."""

@@ -17,13 +17,20 @@ from libres.conflicts.models import (
     ConflictClaim,
     ConflictMirror,
     ConflictResource,
+    ConflictTracking,
     derived_part,
 )
 from libres.db.operations.setting_up import SETTING_UP
 
 ddl: Callable[[str], DDL] = DDL
 
-MODELS: Final = (ConflictClaim, ConflictCapacity, ConflictMirror, ConflictResource)
+MODELS: Final = (
+    ConflictClaim,
+    ConflictCapacity,
+    ConflictMirror,
+    ConflictResource,
+    ConflictTracking,
+)
 
 TEXT_SPAN: Final = """\
 DO $$ BEGIN

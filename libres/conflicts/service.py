@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from libres.conflicts import asking, mirroring, schema, trees, writing
 from libres.conflicts.query import ClaimQuery
+from libres.conflicts.tracking import installing, keeping, watching
 from libres.context.core import Context, ContextServicesMixin
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from libres.conflicts.mirroring import Difference
     from libres.conflicts.query import Missing
     from libres.conflicts.rules import Hit
+    from libres.conflicts.tracking.keeping import Finding
+    from libres.conflicts.tracking.mapping import ClaimMapping, Derive, Tracking
     from libres.conflicts.values import Moment, Period
     from libres.conflicts.writing import Written
 
@@ -211,6 +214,61 @@ class Claims(ContextServicesMixin):
         return trees.parts_of(self.context, self.session, resource)
 
     # Tracking -------------------------------------------------------------------------
+
+    def track(
+        self,
+        model: Any,
+        mapping: ClaimMapping | Sequence[ClaimMapping] | Derive,
+        *,
+        mode: Literal["auto", "trigger", "session"] = "auto",
+        source: str | None = None,
+        depends_on: Sequence[Any] = (),
+    ) -> Tracking:
+        """Let the rows of a model be claims, those that are there already as well.
+
+        A `ClaimMapping` (or several, for several parts) is made a trigger of the
+        database: whatever writes, the claims are right at the end of the statement. A
+        Python function that takes an object and gives proposals is called by SQLAlchemy
+        sessions of this process; what those cannot see is said in ``blind_to``.
+        *source* is ``package.Model`` if it is None. *depends_on* lists columns of other
+        tables that the values come from; the table refers to those by foreign keys.
+
+        May be called at each start. Raises ConflictError if rows overlap already,
+        NotTrackable for what cannot be tracked like that, in words.
+        """
+        return installing.track(
+            self.context, self.session, model, mapping, mode, source, depends_on
+        )
+
+    def untrack(self, model: Any) -> int:
+        """Stop to track a model, or a source by its name; return how many claims went.
+
+        Raises NotTrackable if it is not tracked.
+        """
+        return installing.untrack(self.context, self.session, model)
+
+    def tracked(self) -> list[str]:
+        """Return the sources that are tracked, by name."""
+        return keeping.sources(self.context, self.session)
+
+    def verify(self, source: str, *, repair: bool = False) -> list[Finding]:
+        """Compare the claims of a source with its rows; empty if all is well.
+
+        Also tells whether the table or its triggers have changed. With *repair* the
+        claims that differ are made anew; what is ``broken`` needs `track`.
+        """
+        verify = self._keeper(source).verify
+        found: list[Finding] = verify(self.context, self.session, source, repair)
+        return found
+
+    def rebuild(self, source: str) -> int:
+        """Make all claims of a source anew, in one transaction; return how many."""
+        count: int = self._keeper(source).rebuild(self.context, self.session, source)
+        return count
+
+    def _keeper(self, source: str) -> Any:
+        mode = keeping.noted(self.context, self.session, source).mode
+        return watching if mode == "session" else keeping
 
     # The mirror of the core -----------------------------------------------------------
 

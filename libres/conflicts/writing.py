@@ -299,7 +299,7 @@ class _Batch:
             known = {_identity(row): row for row in self._run(finding())}
         for proposal in self.proposals:
             identity = _identity(proposal)
-            claim = _stored(context, proposal, known[identity].id)
+            claim = stored(context, proposal, known[identity].id)
             yield Result(_status(written.get(identity)), claim)
 
     def _run(self, statement: Any) -> list[Any]:
@@ -312,7 +312,8 @@ def _status(row: Any) -> Status:
     return "created" if row.inserted else "updated"
 
 
-def _stored(context: Context, proposal: Proposal, number: int) -> Claim:
+def stored(context: Context, proposal: Proposal, number: int) -> Claim:
+    """Make the claim that a proposal becomes, under an id."""
     return Claim(
         id=number,
         source=proposal.source or "",

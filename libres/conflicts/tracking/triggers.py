@@ -1,0 +1,249 @@
+"""Writes the triggers that keep claims right, in the statement that changes the rows.
+
+They are triggers for statements with transition tables: one for each event, whatever
+the number of rows, and whoever writes: flushes, bulk statements, COPY, cascades.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import Column, Table
+
+from libres.conflicts.errors import NotTrackable
+from libres.conflicts.tracking.derivation import (
+    COLUMNS,
+    DIALECT,
+    TRACKED,
+    derivation,
+    source_id,
+    sql_name,
+    watched_columns,
+)
+from libres.conflicts.tracking.folding import quoted
+from libres.conflicts.tracking.mapping import ClaimMapping, Target
+from libres.conflicts.writing_statements import LOCKS, MOST_LOCKS
+
+TABLES: Final = {
+    "INSERT": "REFERENCING NEW TABLE AS fresh",
+    "UPDATE": "REFERENCING OLD TABLE AS gone NEW TABLE AS fresh",
+    "DELETE": "REFERENCING OLD TABLE AS gone",
+    "TRUNCATE": "",
+}
+
+NAMES: Final = ", ".join(COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger, and the function it calls, of the same name."""
+
+    table: str
+    """As SQL names it."""
+
+    name: str
+    event: str
+    body: str
+
+    @property
+    def creating(self) -> tuple[str, str]:
+        """The statements that make function and trigger."""
+        function = f"""\
+CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger
+LANGUAGE plpgsql AS $tracking$
+BEGIN
+{self.body}
+    RETURN NULL;
+END $tracking$"""
+        trigger = f"""\
+CREATE OR REPLACE TRIGGER {self.name}
+AFTER {self.event} ON {self.table} {TABLES[self.event]}
+FOR EACH STATEMENT EXECUTE FUNCTION {self.name}()"""
+        return function, trigger
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is installed to track a model."""
+
+    context: str
+    target: Target
+    mappings: Sequence[ClaimMapping]
+    depends_on: Sequence[Any]
+    folded: bool
+
+    @cached_property
+    def everything(self) -> str:
+        """The SELECT of all claims that the table stands for."""
+        return derivation(self.target, self.mappings, None, self.folded)
+
+    @cached_property
+    def triggers(self) -> list[Trigger]:
+        """The triggers on the table, and on those it depends on."""
+        table = sql_name(self.target.table)
+        own = [
+            Trigger(table, self._name(event), event, body)
+            for event, body in (
+                ("INSERT", self._insert()),
+                ("UPDATE", self._update()),
+                ("DELETE", self._delete("gone")),
+                ("TRUNCATE", self._forget("true")),
+            )
+        ]
+        return [*own, *self._dependencies()]
+
+    @property
+    def digest(self) -> str:
+        """What everything is recognised by."""
+        parts = [self.everything, *(f"{each.creating}" for each in self.triggers)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    # Bodies ---------------------------------------------------------------------------
+
+    def _insert(self) -> str:
+        return self._write(derivation(self.target, self.mappings, "fresh", self.folded))
+
+    def _update(self) -> str:
+        """Write what follows an update: nothing, if no column that matters changed."""
+        columns = ", ".join(watched_columns(self.target, self.mappings))
+        old, new = (
+            f"SELECT {source_id(self.target, rows)} AS id, ROW({columns})::text "
+            f"FROM {rows}"
+            for rows in ("gone", "fresh")
+        )
+        derived = derivation(self.target, self.mappings, "fresh", self.folded)
+        changed = f"SELECT id FROM ({new} EXCEPT ALL {old}) AS changed"
+        return f"""\
+    IF NOT EXISTS ({new} EXCEPT ALL {old}) THEN
+        RETURN NULL;
+    END IF;
+{self._forget(f"source_id IN (SELECT id FROM ({old} EXCEPT ALL {new}) AS left_over)")}
+{self._write(f"SELECT * FROM ({derived}) AS derived WHERE source_id IN ({changed})")}"""
+
+    def _delete(self, rows: str) -> str:
+        ids = f"SELECT {source_id(self.target)} FROM {rows} AS {TRACKED}"
+        return self._forget(f"source_id IN ({ids})")
+
+    def _forget(self, condition: str) -> str:
+        return f"""\
+    DELETE FROM conflict_claims
+    WHERE {self._owned} AND of_part IS NULL AND {condition};
+    DELETE FROM conflict_claims
+    WHERE {self._owned} AND of_part IS NOT NULL AND {condition};"""
+
+    @property
+    def _owned(self) -> str:
+        return f"context = {self._context} AND source = {self._source}"
+
+    @property
+    def _context(self) -> str:
+        return quoted(self.context)
+
+    @property
+    def _source(self) -> str:
+        return quoted(self.target.source)
+
+    def _write(self, derived: str) -> str:
+        """Write what inserts claims: locks if they are few, then what has expired and
+        is in the way goes, if anything has expired at all."""
+        key = f"{self._context} || U&'\\001F' || resource"
+        return f"""\
+    IF (SELECT count(*) FROM (
+        SELECT FROM ({derived}) AS claims LIMIT {MOST_LOCKS + 1}
+    ) AS few) <= {MOST_LOCKS} THEN
+        PERFORM pg_advisory_xact_lock({LOCKS}, place) FROM (
+            SELECT DISTINCT hashtext({key}) AS place
+            FROM ({derived}) AS wanted ORDER BY place
+        ) AS ordered;
+    END IF;
+    IF EXISTS (
+        SELECT FROM conflict_claims
+        WHERE expires <= statement_timestamp() AND context = {self._context}
+    ) THEN
+        DELETE FROM conflict_claims AS claim
+        USING (SELECT {key} AS key, during FROM ({derived}) AS derived) AS wanted
+        WHERE claim.key = conflict_text_span(wanted.key, wanted.key, '[]')
+        AND claim.during && wanted.during
+        AND claim.expires <= statement_timestamp();
+    END IF;
+    INSERT INTO conflict_claims (context, source, {NAMES})
+    SELECT {self._context}, {self._source}, {NAMES} FROM ({derived}) AS derived
+    ORDER BY resource, lower(during) NULLS FIRST, source_id;"""
+
+    # Other tables ---------------------------------------------------------------------
+
+    def _dependencies(self) -> Iterator[Trigger]:
+        by_table: dict[Table, list[Column[Any]]] = {}
+        for value in self.depends_on:
+            column = _column(value)
+            by_table.setdefault(column.table, []).append(column)
+        for number, (table, columns) in enumerate(by_table.items()):
+            name = self._name(f"UPDATE {number}")
+            body = self._follow(table, columns)
+            yield Trigger(sql_name(table), name, "UPDATE", body)
+
+    def _follow(self, table: Table, columns: Sequence[Column[Any]]) -> str:
+        """Derive anew the rows that refer to what has changed in another table."""
+        names = ", ".join(_quote(column.name) for column in columns)
+        pairs = _references(self.target.table, table)
+        own = ", ".join(f"{TRACKED}.{_quote(column.name)}" for column, _ in pairs)
+        theirs = ", ".join(_quote(other.name) for _, other in pairs)
+        old, new = (
+            f"SELECT {theirs}, ROW({names})::text FROM {rows}"
+            for rows in ("gone", "fresh")
+        )
+        changed = f"""\
+(SELECT {theirs} FROM ({old} EXCEPT ALL {new}) AS old
+UNION SELECT {theirs} FROM ({new} EXCEPT ALL {old}) AS new)"""
+        table_name = sql_name(self.target.table)
+        ids = f"""\
+SELECT {source_id(self.target)} FROM {table_name} AS {TRACKED}
+WHERE ({own}) IN {changed}"""
+        derived = (
+            f"SELECT * FROM ({self.everything}) AS derived WHERE source_id IN ({ids})"
+        )
+        return f"""\
+    IF NOT EXISTS ({new} EXCEPT ALL {old}) THEN
+        RETURN NULL;
+    END IF;
+{self._forget(f"source_id IN ({ids})")}
+{self._write(derived)}"""
+
+    def _name(self, event: str) -> str:
+        named = f"{self.context}\x1f{self.target.source}\x1f{event}"
+        digest = hashlib.sha256(named.encode()).hexdigest()
+        return f"conflict_track_{digest[:20]}_{event[:6].lower()}"
+
+
+def _column(value: Any) -> Column[Any]:
+    clause = (
+        value.__clause_element__() if hasattr(value, "__clause_element__") else value
+    )
+    if isinstance(clause, Column) and isinstance(clause.table, Table):
+        return clause.table.c.get(clause.name, clause)
+    message = f"depends_on lists columns of other tables, not {value!r}."
+    raise NotTrackable(message)
+
+
+def _references(own: Table, other: Table) -> list[tuple[Column[Any], Column[Any]]]:
+    """Return the pairs of columns by which a table refers to another one."""
+    pairs = [
+        (key.parent, key.column)
+        for key in own.foreign_keys
+        if key.column.table.fullname == other.fullname
+    ]
+    if not pairs:
+        message = (
+            f"{own.name} has no foreign key to {other.name}, so which rows depend on "
+            f"it cannot be told: call rebuild() when it changes."
+        )
+        raise NotTrackable(message)
+    return pairs
+
+
+def _quote(name: str) -> str:
+    return str(DIALECT.identifier_preparer.quote(name))
