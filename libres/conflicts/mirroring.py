@@ -51,7 +51,7 @@ def install(context: Context, session: Session, pending: bool) -> None:
     """Mirror what is there, and everything that is written from now on."""
     with translated(session, context.name, TimestampMixin.timestamp()):
         statements.run(session, select(func.pg_advisory_xact_lock(SETTING_UP)))
-        _check_owner(context, session)
+        _is_mirrored(context, session)
         for statement in CREATING:
             statements.run(session, ddl(statement))
         # Nobody may write between what is read now and what the triggers see.
@@ -62,7 +62,8 @@ def install(context: Context, session: Session, pending: bool) -> None:
 
 def remove(context: Context, session: Session) -> int:
     """Drop the triggers and delete the claims; return how many."""
-    _check_owner(context, session)
+    if not _is_mirrored(context, session):
+        return 0
     for statement in DROPPING:
         statements.run(session, ddl(statement))
     values = {"context": context.name}
@@ -71,7 +72,8 @@ def remove(context: Context, session: Session) -> int:
 
 def verify(context: Context, session: Session, repair: bool) -> list[Difference]:
     """Compare claims with records; make those anew that differ if *repair*."""
-    _check_owner(context, session)
+    if not _is_mirrored(context, session):
+        return []
     values = {"context": context.name}
     rows = statements.fetch(session, _comparing(), values)
     found = [Difference(row.kind, row.source, row.source_id) for row in rows]
@@ -85,11 +87,12 @@ def verify(context: Context, session: Session, repair: bool) -> list[Difference]
     return found
 
 
-def _check_owner(context: Context, session: Session) -> None:
+def _is_mirrored(context: Context, session: Session) -> bool:
+    """Tell whether there is a mirror. Raises MirroredElsewhere for that of another."""
     rows = statements.fetch(session, select(ConflictMirror.context), {})
-    owner = rows[0].context if rows else None
-    if owner is not None and owner != context.name:
-        raise MirroredElsewhere(owner)
+    if rows and rows[0].context != context.name:
+        raise MirroredElsewhere(rows[0].context)
+    return bool(rows)
 
 
 # Statements ---------------------------------------------------------------------------

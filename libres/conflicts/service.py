@@ -275,7 +275,8 @@ class Claims(ContextServicesMixin):
     def verify_mirror(self, *, repair: bool = False) -> list[Difference]:
         """Compare the mirrored claims with the reservations and blockers of the core.
 
-        Return what differs, empty if all is well; with *repair* it is mended. Raises
+        Return what differs, empty if all is well or nothing is mirrored; with *repair*
+        it is mended. Raises
         ConflictError if it cannot be mended, as somebody has claimed what is reserved.
         """
         return mirroring.verify(self.context, self.session, repair)

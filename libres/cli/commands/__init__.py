@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from libres.cli.commands.check import check
+from libres.cli.commands.conflicts import conflicts
 from libres.cli.commands.db import db
 from libres.cli.commands.demo import demo
 
 if TYPE_CHECKING:
     import click
 
-COMMANDS: tuple[click.Command, ...] = (demo, check, db)
+COMMANDS: tuple[click.Command, ...] = (demo, check, db, conflicts)
