@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libres.conflicts.writing_statements import LOCKS, MOST_LOCKS
+from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 
 RESERVATIONS: Final = "libres.Reservation"
 BLOCKERS: Final = "libres.Blocker"
@@ -124,6 +124,17 @@ $$"""
 """What are the claims of these reservations and blockers? A row for each stretch of
 time with the same number of places; ends are stored one microsecond short there."""
 
+MIRRORED_IN_TURN: Final = in_turn(
+    "conflict_mirrored(reservation_ids, blocker_ids, mirror.pending) AS mirrored",
+    "mirror.context",
+    "resource",
+    "lower(during)",
+)
+
+FEW: Final = f"""\
+coalesce(cardinality(reservation_ids), 0) + coalesce(cardinality(blocker_ids), 0)
+        <= {MOST_LOCKS}"""
+
 FOLLOW: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_mirror(
     reservation_ids bigint[], blocker_ids bigint[]
@@ -142,18 +153,6 @@ BEGIN
     ) AS record
     WHERE claim.context = mirror.context AND claim.source = record.source
     AND claim.source_id = record.source_id;
-    IF coalesce(cardinality(reservation_ids), 0) + coalesce(cardinality(blocker_ids), 0)
-        <= {MOST_LOCKS}
-    THEN
-        PERFORM pg_advisory_xact_lock({LOCKS}, place) FROM (
-            SELECT DISTINCT
-                hashtext(mirror.context || U&'\\001F' || mirrored.resource) AS place
-            FROM conflict_mirrored(reservation_ids, blocker_ids, mirror.pending)
-                AS mirrored
-            WHERE mirrored.exclusive
-            ORDER BY place
-        ) AS ordered;
-    END IF;
     DELETE FROM conflict_claims AS claim
     USING conflict_mirrored(reservation_ids, blocker_ids, false) AS mirrored
     WHERE claim.key = conflict_text_span(
@@ -162,12 +161,11 @@ BEGIN
     )
     AND claim.during && mirrored.during AND claim.expires <= statement_timestamp();
     INSERT INTO conflict_claims (context, {", ".join(COLUMNS)})
-    SELECT mirror.context, mirrored.*
-    FROM conflict_mirrored(reservation_ids, blocker_ids, mirror.pending) AS mirrored
-    ORDER BY mirrored.resource, lower(mirrored.during), mirrored.source_id;
+    SELECT mirror.context, {", ".join(COLUMNS)}
+    FROM {MIRRORED_IN_TURN} AS ordered
+    WHERE {is_locked("ordered.place", FEW)};
 END $$"""
-"""Makes the claims of some records anew. Each of its statements sees what others have
-committed before it, at READ COMMITTED; so it locks first and looks then."""
+"""Makes the claims of some records anew."""
 
 
 def _function(name: str, body: str) -> str:

@@ -42,6 +42,9 @@ CAPACITY: Final = "conflict_claims_capacity"
 IDENTITY: Final = "conflict_claims_identity"
 """The constraint: a part of a record has one claim."""
 
+OPTIONAL: Final = {"room": "conflicts"}
+"""Says that `libres.conflicts.setup` makes these tables, and not the core."""
+
 NAMES: Final = ("context", "source", "source_id", "resource")
 
 
@@ -183,6 +186,7 @@ class ConflictClaim(ORMBase):
             "AND (capacity IS NULL OR places <= capacity)",
             name="conflict_claims_places_are_within_capacity",
         ),
+        {"info": OPTIONAL},
     )
 
 
@@ -222,6 +226,7 @@ class ConflictCapacity(ORMBase):
     """
 
     __tablename__ = "conflict_capacities"
+    __table_args__ = ({"info": OPTIONAL},)
 
     context: Mapped[str] = mapped_column(Text, primary_key=True)
     resource: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -241,6 +246,7 @@ class ConflictResource(ORMBase):
         CheckConstraint("parent <> resource", name="conflict_resources_have_no_loop"),
         # What does this resource consist of?
         Index("ix_conflict_resources_parent", "context", "parent"),
+        {"info": OPTIONAL},
     )
 
 
@@ -267,6 +273,7 @@ class ConflictTracking(ORMBase):
     """A table of the host whose rows are claims, and how they are derived."""
 
     __tablename__ = "conflict_tracking"
+    __table_args__ = ({"info": OPTIONAL},)
 
     context: Mapped[str] = mapped_column(Text, primary_key=True)
     source: Mapped[str] = mapped_column(Text, primary_key=True)

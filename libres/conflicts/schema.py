@@ -20,6 +20,7 @@ from libres.conflicts.models import (
     ConflictTracking,
     derived_part,
 )
+from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 from libres.db.operations.setting_up import SETTING_UP
 
 ddl: Callable[[str], DDL] = DDL
@@ -98,6 +99,8 @@ END $$"""
 CLAIM_PARTS: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_claim_parts() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    few boolean;
 BEGIN
     -- Triggers fire for statements without rows: these must not go on by themselves.
     IF TG_OP <> 'INSERT' THEN
@@ -118,6 +121,7 @@ BEGIN
             ON below.context = fresh.context AND below.parent = fresh.resource
             WHERE fresh.of_part IS NULL
         ) THEN
+            few := (SELECT count(*) <= {MOST_LOCKS} FROM fresh);
             WITH RECURSIVE tree AS (
                 SELECT id, context, resource, false AS is_part FROM fresh
                 WHERE of_part IS NULL
@@ -133,9 +137,9 @@ BEGIN
             SELECT fresh.context, source, source_id,
                 {derived_part("part", "tree.resource")}, part,
                 fresh.resource, tree.resource, modified, {", ".join(INHERITED)}
-            FROM tree JOIN fresh USING (id)
-            WHERE is_part
-            ORDER BY tree.resource, lower(during), id;
+            FROM {in_turn("tree", "context", "resource", "id")} AS tree
+            JOIN fresh USING (id)
+            WHERE is_part AND {is_locked("tree.place", "few")};
         END IF;
     END IF;
     RETURN NULL;

@@ -150,7 +150,7 @@ class Claims(ContextServicesMixin):
     def put_many(
         self, rows: Iterable[Proposal | Mapping[str, Any]], *, partial: bool = False
     ) -> Written:
-        """Do the same for many rows, in two statements per thousand; keeps the order.
+        """Do the same for many rows, in one statement per thousand; keeps the order.
 
         All or nothing, and then records may swap their times; or *partial*: each as if
         alone, and the result says who was refused and why.

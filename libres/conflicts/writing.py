@@ -22,7 +22,6 @@ from libres.conflicts.writing_statements import (
     dropping,
     dropping_expired,
     finding,
-    locking,
     locking_bulk,
     making_room,
     parameters,
@@ -220,7 +219,7 @@ def _all(
     if not proposals:
         return []
     parts = [
-        _Batch(session, some, {"now": now, **parameters(context, some)})
+        _Batch(session, some, _values(context, some, now))
         for some in batches(proposals)
     ]
     try:
@@ -232,6 +231,14 @@ def _all(
         if not sum(batch.make_room() for batch in parts):
             raise refused
         return _written(context, parts)
+
+
+def _values(
+    context: Context, proposals: Sequence[Proposal], now: Any
+) -> dict[str, Any]:
+    values = parameters(context, proposals)
+    is_small = len(set(values["resource"])) <= MOST_LOCKS
+    return {**values, "now": now, "locking": is_small}
 
 
 def _written(context: Context, parts: Sequence[_Batch]) -> list[Result]:
@@ -286,8 +293,8 @@ class _Batch:
 
     def write(self, context: Context) -> list[Result]:
         """Write the rows; return what became of them, in their order."""
-        is_small = len(set(self.values["resource"])) <= MOST_LOCKS
-        self._run(locking() if is_small else locking_bulk())
+        if not self.values["locking"]:
+            self._run(locking_bulk())
         rows = self._run(writing())
         return list(self._results(context, {_identity(row): row for row in rows}))
 

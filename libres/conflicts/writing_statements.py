@@ -19,6 +19,27 @@ LOCKS: Final = 1668047209
 MOST_LOCKS: Final = 100
 """Resources that one call locks; who writes more of them, locks none of them."""
 
+
+def in_turn(rows: str, context: str, resource: str, start: str) -> str:
+    """Write a relation in the order in which its resources are to be locked, which is
+    that of ``place``, a number made of context and resource."""
+    place = f"hashtext({context} || U&'\\001F' || {resource})"
+    return (
+        f"(SELECT *, {place} AS place FROM {rows} "
+        f"ORDER BY place, {start} NULLS FIRST OFFSET 0)"
+    )
+
+
+def is_locked(place: str, wanted: str) -> str:
+    """Write a condition that waits for others who write claims of a resource.
+
+    All ask in one order, so nobody waits in a circle; without it PostgreSQL would find
+    out about two who insert at once only after a second, and end one of them.
+    """
+    lock = f"pg_advisory_xact_lock({LOCKS}, {place})"
+    return f"CASE WHEN {wanted} THEN {lock}::text IS NOT NULL ELSE true END"
+
+
 Read = Callable[[Proposal], Any]
 
 COLUMNS: Final[dict[str, tuple[str, Read]]] = {
@@ -84,19 +105,6 @@ KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
 
 
 @cache
-def locking() -> TextClause:
-    """Wait for others who write claims of these resources.
-
-    The locks are asked for in one order, so nobody waits in a circle; without them
-    PostgreSQL would find out about two who insert at once only after a second.
-    """
-    return text(f"""\
-{TREE}
-SELECT count(pg_advisory_xact_lock({LOCKS}, place))
-FROM (SELECT DISTINCT hashtext({KEY}) AS place FROM tree ORDER BY place) AS ordered""")
-
-
-@cache
 def locking_bulk() -> TextClause:
     """Let nobody change the tree of the context; claims may be written."""
     return text(f"SELECT pg_advisory_xact_lock_shared({LOCKS + 1}, hashtext(:context))")
@@ -137,7 +145,7 @@ def writing() -> TextClause:
 
     Gives what was written: id, identity, and whether it is new. Reads no claims, so at
     SERIALIZABLE two who want the same are told apart by the guard, which knows names,
-    and not by a failure.
+    and not by a failure. Locks each resource before it is written, if *locking*.
     """
     return text(f"""\
 WITH {_PASSED}
@@ -147,8 +155,8 @@ INSERT INTO conflict_claims AS claim (
 SELECT :context, source, source_id, part, :now, resource, tstzrange(starts, ends),
     before, after, numrange(lowest, highest, bounds), span_given, CAST(dims AS jsonb),
     exclusive, capacity, places, tentative, expires, label, url
-FROM passed
-ORDER BY resource, starts NULLS FIRST, position
+FROM {in_turn("passed", "CAST(:context AS text)", "resource", "starts")} AS passed
+WHERE {is_locked("passed.place", ":locking")}
 ON CONFLICT (context, source, source_id, part) DO UPDATE
 SET (modified, {", ".join(_WRITTEN)}) = (excluded.modified, {_of("excluded")})
 WHERE ({_of("claim")}) IS DISTINCT FROM ({_of("excluded")})

@@ -320,9 +320,18 @@ class TestSetup:
         approved(room, 11, 12)
         assert mirror(mirrored) == []
 
-    def test_setup_database_with_rooms(self, room):
-        """The core sets up a database that has claims already."""
+    def test_setup_database(self, empty_dsn):
+        """The core leaves the tables of claims to whoever wants claims."""
+        context = create_default_registry().register_context("other")
+        context.set_setting("dsn", empty_dsn)
+        room = new_scheduler(context, "room", "UTC")
         room.setup_database()
+        assert room.session.scalar(text("SELECT to_regclass('allocations')"))
+        assert not room.session.scalar(text("SELECT to_regclass('conflict_claims')"))
+        conflicts.setup(context)
+        room.setup_database()
+        room.close()
+        context.get_service("session_provider").stop_service()
 
 
 class TestVerify:

@@ -104,7 +104,7 @@ class TestClaiming:
         rows = [booked(n, n, n + 1, "A") for n in range(number)]
         with counted(building.session) as statements:
             building.put_many(rows)
-        assert len(statements) == 4
+        assert len(statements) == 3
 
 
 class TestArranging:

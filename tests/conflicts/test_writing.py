@@ -344,11 +344,11 @@ class TestPutMany:
 
     @pytest.mark.parametrize("number", [1, 50])
     def test_statements(self, claims, number):
-        """Two statements and a savepoint, for one and for fifty."""
+        """One statement and a savepoint, for one and for fifty."""
         rows = [booked(n, resource=f"Truck {n}") for n in range(number)]
         with counted(claims.session) as statements:
             claims.put_many(rows)
-        assert len(statements) == 4
+        assert len(statements) == 3
 
     def test_bad_row_writes_nothing(self, claims):
         """A row that makes no sense is refused before anything is written."""
@@ -387,7 +387,7 @@ class TestDrop:
         with counted(claims.session) as statements:
             assert claims.drop_many(records) == 2
         assert len(statements) == 1
-        assert [source_id for source_id, _ in stored(claims)] == ["0", "2", "4"]
+        assert {source_id for source_id, _ in stored(claims)} == {"0", "2", "4"}
 
     @pytest.mark.parametrize("number", [None, "None", "", True, 1.0])
     def test_without_an_id(self, claims, number):

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from libres import new_scheduler
 from libres.context import outcome
 from libres.context.registry import create_default_registry
-from libres.db.models import ORMBase
+from libres.db.operations.setting_up import create_missing
 from libres.modules import events
 
 DAY = (
@@ -81,7 +81,7 @@ class TestOnce:
         with room.session.connection().engine.begin() as connection:
             connection.execute(text("CREATE SCHEMA tenant"))
             connection.execute(text("SET LOCAL search_path TO tenant"))
-            ORMBase.metadata.create_all(connection)
+            create_missing(connection)
 
         def switch(_session, _transaction, connection):
             connection.execute(text("SET LOCAL search_path TO tenant"))

@@ -26,7 +26,7 @@ from libres.conflicts.tracking.derivation import (
 )
 from libres.conflicts.tracking.folding import quoted
 from libres.conflicts.tracking.mapping import ClaimMapping, Target
-from libres.conflicts.writing_statements import LOCKS, MOST_LOCKS
+from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 
 TABLES: Final = {
     "INSERT": "REFERENCING NEW TABLE AS fresh",
@@ -147,19 +147,17 @@ class Plan:
     def _source(self) -> str:
         return quoted(self.target.source)
 
-    def _write(self, derived: str) -> str:
-        """Write what inserts claims: locks if they are few, then what has expired and
-        is in the way goes, if anything has expired at all."""
+    def _write(self, derived: str, rows: str = "fresh") -> str:
+        """Write what inserts claims, and locks their resources if they are few; before,
+        what is in the way and has expired goes, if anything has expired at all."""
         key = f"{self._context} || U&'\\001F' || resource"
+        ordered = in_turn(
+            f"({derived}) AS derived", self._context, "resource", "lower(during)"
+        )
+        few = f"""\
+(SELECT count(*) <= {MOST_LOCKS}
+    FROM (SELECT FROM {rows} LIMIT {MOST_LOCKS + 1}) AS few)"""
         return f"""\
-    IF (SELECT count(*) FROM (
-        SELECT FROM ({derived}) AS claims LIMIT {MOST_LOCKS + 1}
-    ) AS few) <= {MOST_LOCKS} THEN
-        PERFORM pg_advisory_xact_lock({LOCKS}, place) FROM (
-            SELECT DISTINCT hashtext({key}) AS place
-            FROM ({derived}) AS wanted ORDER BY place
-        ) AS ordered;
-    END IF;
     IF EXISTS (
         SELECT FROM conflict_claims
         WHERE expires <= statement_timestamp() AND context = {self._context}
@@ -171,8 +169,8 @@ class Plan:
         AND claim.expires <= statement_timestamp();
     END IF;
     INSERT INTO conflict_claims (context, source, {NAMES})
-    SELECT {self._context}, {self._source}, {NAMES} FROM ({derived}) AS derived
-    ORDER BY resource, lower(during) NULLS FIRST, source_id;"""
+    SELECT {self._context}, {self._source}, {NAMES} FROM {ordered} AS ordered
+    WHERE {is_locked("ordered.place", few)};"""
 
     # Other tables ---------------------------------------------------------------------
 

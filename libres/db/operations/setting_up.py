@@ -22,6 +22,9 @@ ADDED_LATER: Final = ("source_type", "source_id")
 SETTING_UP: Final = 0x6C6962726573
 """The key of the lock, held until the transaction ends: "libres" in ASCII."""
 
+ROOM: Final = "room"
+"""Marks, in ``Table.info``, the tables of an optional room, which sets up its own."""
+
 OUR_MODELS = (
     Allocation,
     ReservedSlot,
@@ -34,12 +37,14 @@ OUR_MODELS = (
 def create_missing(connection: Connection) -> None:
     """Create all tables of the declarative base, and our indexes on older tables.
 
+    The tables of optional rooms are left to the ``setup`` of those.
     Processes that do so at the same moment wait for each other. Raises OutdatedSchema
     if a table was made by a Libres that did not have all columns yet.
     """
     connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
     _check_columns(connection)
-    ORMBase.metadata.create_all(connection)
+    tables = [each for each in ORMBase.metadata.sorted_tables if ROOM not in each.info]
+    ORMBase.metadata.create_all(connection, tables=tables)
     known = inspect(connection)
     for model in OUR_MODELS:
         table: Any = model.__table__

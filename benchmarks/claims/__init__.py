@@ -1,0 +1,1 @@
+"""Measures claims: ``python -m benchmarks.claims``."""
