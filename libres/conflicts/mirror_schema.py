@@ -124,16 +124,17 @@ $$"""
 """What are the claims of these reservations and blockers? A row for each stretch of
 time with the same number of places; ends are stored one microsecond short there."""
 
+FEW: Final = f"""\
+coalesce(cardinality(reservation_ids), 0) + coalesce(cardinality(blocker_ids), 0)
+        <= {MOST_LOCKS}"""
+
 MIRRORED_IN_TURN: Final = in_turn(
     "conflict_mirrored(reservation_ids, blocker_ids, mirror.pending) AS mirrored",
     "mirror.context",
     "resource",
     "lower(during)",
+    FEW,
 )
-
-FEW: Final = f"""\
-coalesce(cardinality(reservation_ids), 0) + coalesce(cardinality(blocker_ids), 0)
-        <= {MOST_LOCKS}"""
 
 FOLLOW: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_mirror(

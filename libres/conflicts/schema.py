@@ -137,7 +137,7 @@ BEGIN
             SELECT fresh.context, source, source_id,
                 {derived_part("part", "tree.resource")}, part,
                 fresh.resource, tree.resource, modified, {", ".join(INHERITED)}
-            FROM {in_turn("tree", "context", "resource", "id")} AS tree
+            FROM {in_turn("tree", "context", "resource", "id", "few")} AS tree
             JOIN fresh USING (id)
             WHERE is_part AND {is_locked("tree.place", "few")};
         END IF;

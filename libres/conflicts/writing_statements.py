@@ -20,13 +20,17 @@ MOST_LOCKS: Final = 100
 """Resources that one call locks; who writes more of them, locks none of them."""
 
 
-def in_turn(rows: str, context: str, resource: str, start: str) -> str:
+def in_turn(rows: str, context: str, resource: str, start: str, locking: str) -> str:
     """Write a relation in the order in which its resources are to be locked, which is
-    that of ``place``, a number made of context and resource."""
+    that of ``place``, a number made of context and resource.
+
+    Without *locking* it is that of the guard's index, in which many rows are faster.
+    """
     place = f"hashtext({context} || U&'\\001F' || {resource})"
     return (
         f"(SELECT *, {place} AS place FROM {rows} "
-        f"ORDER BY place, {start} NULLS FIRST OFFSET 0)"
+        f"ORDER BY CASE WHEN {locking} THEN {place} END, {resource}, "
+        f"{start} NULLS FIRST OFFSET 0)"
     )
 
 
@@ -139,6 +143,11 @@ def _of(row: str) -> str:
     return ", ".join(f"{row}.{name}" for name in _WRITTEN)
 
 
+_IN_TURN: Final = in_turn(
+    "passed", "CAST(:context AS text)", "resource", "starts", ":locking"
+)
+
+
 @cache
 def writing() -> TextClause:
     """Insert the claims that are new, replace those that differ.
@@ -155,7 +164,7 @@ INSERT INTO conflict_claims AS claim (
 SELECT :context, source, source_id, part, :now, resource, tstzrange(starts, ends),
     before, after, numrange(lowest, highest, bounds), span_given, CAST(dims AS jsonb),
     exclusive, capacity, places, tentative, expires, label, url
-FROM {in_turn("passed", "CAST(:context AS text)", "resource", "starts")} AS passed
+FROM {_IN_TURN} AS passed
 WHERE {is_locked("passed.place", ":locking")}
 ON CONFLICT (context, source, source_id, part) DO UPDATE
 SET (modified, {", ".join(_WRITTEN)}) = (excluded.modified, {_of("excluded")})

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from pytest_postgresql.factories import postgresql_noproc
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from libres import conflicts
+from libres.conflicts import schema
 from libres.context.registry import create_default_registry
+from tests.fixtures.database import PREFIX, make_tables
+
+
+def make_claims(**where):
+    """Fill a template with the tables of claims."""
+    where.pop("autocommit", None)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(**where)
+    )
+    with engine.begin() as connection:
+        schema.create_missing(connection)
+    engine.dispose()
+
+
+template = postgresql_noproc(
+    dbname=f"{PREFIX}claims",
+    load=[make_tables, make_claims],
+    load_autocommit=False,
+    depends_on="server",
+)
+"""What the databases of these tests are cloned from."""
 
 
 @pytest.fixture
 def claims(context):
     """Make the claims of the context 'test'."""
-    made = conflicts.setup(context)
-    made.commit()
-    return made
+    return conflicts.Claims(context)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.conflicts.racing import (
 from tests.conflicts.times import wish
 
 PROCESSES = 16
-ROUNDS = 40
+ROUNDS = 30
 
 
 class TestProcesses:

@@ -620,7 +620,7 @@ class TestDatabase:
             ("during", "[2025-01-01,infinity)"),
             ("span", "empty"),
             ("resource", ""),
-            ("resource", "r" * 256),
+            ("resource", "r" * 1100),
             ("source_id", "a\x1fb"),
             ("places", "2"),
             ("before", "-1 hour"),

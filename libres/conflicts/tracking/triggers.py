@@ -151,12 +151,16 @@ class Plan:
         """Write what inserts claims, and locks their resources if they are few; before,
         what is in the way and has expired goes, if anything has expired at all."""
         key = f"{self._context} || U&'\\001F' || resource"
-        ordered = in_turn(
-            f"({derived}) AS derived", self._context, "resource", "lower(during)"
-        )
         few = f"""\
 (SELECT count(*) <= {MOST_LOCKS}
     FROM (SELECT FROM {rows} LIMIT {MOST_LOCKS + 1}) AS few)"""
+        ordered = in_turn(
+            f"({derived}) AS derived",
+            self._context,
+            "resource",
+            "lower(during)",
+            few,
+        )
         return f"""\
     IF EXISTS (
         SELECT FROM conflict_claims
