@@ -19,6 +19,7 @@ from libres.conflicts.errors import (
     MirroredElsewhere,
     NotTrackable,
 )
+from libres.conflicts.recurring import recurring
 from libres.conflicts.service import Claims
 from libres.conflicts.tracking import ClaimMapping, Tracking
 from libres.conflicts.values import ALWAYS, OPEN, NumericSpan, Period
@@ -42,6 +43,7 @@ __all__ = (
     "Period",
     "Proposal",
     "Tracking",
+    "recurring",
     "setup",
 )
 

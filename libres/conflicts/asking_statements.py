@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE
 from libres.conflicts import statements
 from libres.conflicts.claim import Proposal
 from libres.conflicts.models import ConflictClaim
-from libres.conflicts.writing_statements import KEY, TREE, parameters
+from libres.conflicts.writing_statements import ASKED, KEY, TREE, parameters
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -24,7 +24,7 @@ def checking_parameters(
     context: Context, proposals: Sequence[Proposal], missing: str, now: datetime
 ) -> dict[str, Any]:
     """Return what `checking` takes."""
-    values = parameters(context, proposals)
+    values = parameters(context, proposals, ASKED)
     return {**values, "now": now, "ignoring": missing == "ignore"}
 
 

@@ -6,13 +6,13 @@ and what a host has claimed can never overlap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DDL, TextClause, func, select, text
 
 from libres.conflicts import statements
+from libres.conflicts.differences import Difference, difference
 from libres.conflicts.errors import MirroredElsewhere
 from libres.conflicts.mirror_schema import (
     BLOCKERS,
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
     from libres.context.core import Context
 
 ddl: Callable[[str], DDL] = DDL
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A record of the core whose claims are not what they should be."""
-
-    kind: Literal["missing", "stale", "orphaned"]
-    """There is none, it is another one, or there should be none."""
-
-    source: str
-    source_id: str
 
 
 def install(context: Context, session: Session, pending: bool) -> None:
@@ -76,10 +65,10 @@ def verify(context: Context, session: Session, repair: bool) -> list[Difference]
         return []
     values = {"context": context.name}
     rows = statements.fetch(session, _comparing(), values)
-    found = [Difference(row.kind, row.source, row.source_id) for row in rows]
+    found = [difference(row.kind, row.source, row.source_id) for row in rows]
     if repair and found:
         ids = {
-            name: [int(each.source_id) for each in found if each.source == source]
+            name: [each.source_id for each in found if each.source == source]
             for name, source in (("reservations", RESERVATIONS), ("blockers", BLOCKERS))
         }
         with translated(session, context.name, TimestampMixin.timestamp()):

@@ -105,8 +105,11 @@ BEGIN
     -- Triggers fire for statements without rows: these must not go on by themselves.
     IF TG_OP <> 'INSERT' THEN
         IF EXISTS (
-            SELECT FROM gone JOIN conflict_resources AS below
-            ON below.context = gone.context AND below.parent = gone.resource
+            SELECT FROM gone CROSS JOIN LATERAL (
+                SELECT FROM conflict_resources AS part
+                WHERE part.context = gone.context AND part.parent = gone.resource
+                OFFSET 0
+            ) AS below
             WHERE gone.of_part IS NULL
         ) THEN
             DELETE FROM conflict_claims AS claim USING gone
@@ -117,8 +120,11 @@ BEGIN
     END IF;
     IF TG_OP <> 'DELETE' THEN
         IF EXISTS (
-            SELECT FROM fresh JOIN conflict_resources AS below
-            ON below.context = fresh.context AND below.parent = fresh.resource
+            SELECT FROM fresh CROSS JOIN LATERAL (
+                SELECT FROM conflict_resources AS part
+                WHERE part.context = fresh.context AND part.parent = fresh.resource
+                OFFSET 0
+            ) AS below
             WHERE fresh.of_part IS NULL
         ) THEN
             few := (SELECT count(*) <= {MOST_LOCKS} FROM fresh);
@@ -127,8 +133,11 @@ BEGIN
                 WHERE of_part IS NULL
                 UNION ALL
                 SELECT tree.id, tree.context, below.resource, true
-                FROM tree JOIN conflict_resources AS below
-                ON below.context = tree.context AND below.parent = tree.resource
+                FROM tree CROSS JOIN LATERAL (
+                    SELECT resource FROM conflict_resources AS part
+                    WHERE part.context = tree.context AND part.parent = tree.resource
+                    OFFSET 0
+                ) AS below
             )
             INSERT INTO conflict_claims (
                 context, source, source_id, part, of_part, named, resource, modified,

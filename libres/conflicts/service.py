@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from libres.conflicts.asking import Answer, Metrics
     from libres.conflicts.claim import Claim, Proposal
-    from libres.conflicts.mirroring import Difference
+    from libres.conflicts.differences import Difference
     from libres.conflicts.query import Missing
     from libres.conflicts.rules import Hit
-    from libres.conflicts.tracking.keeping import Finding
     from libres.conflicts.tracking.mapping import ClaimMapping, Derive, Tracking
     from libres.conflicts.values import Moment, Period
     from libres.conflicts.writing import Written
@@ -251,14 +250,14 @@ class Claims(ContextServicesMixin):
         """Return the sources that are tracked, by name."""
         return keeping.sources(self.context, self.session)
 
-    def verify(self, source: str, *, repair: bool = False) -> list[Finding]:
+    def verify(self, source: str, *, repair: bool = False) -> list[Difference]:
         """Compare the claims of a source with its rows; empty if all is well.
 
         Also tells whether the table or its triggers have changed. With *repair* the
         claims that differ are made anew; what is ``broken`` needs `track`.
         """
         verify = self._keeper(source).verify
-        found: list[Finding] = verify(self.context, self.session, source, repair)
+        found: list[Difference] = verify(self.context, self.session, source, repair)
         return found
 
     def rebuild(self, source: str) -> int:

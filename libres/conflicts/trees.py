@@ -98,8 +98,10 @@ def _below() -> TextClause:
 WITH RECURSIVE tree AS (
     SELECT CAST(:resource AS text) AS resource
     UNION
-    SELECT part.resource FROM tree JOIN conflict_resources AS part
-    ON part.context = :context AND part.parent = tree.resource
+    SELECT part.resource FROM tree CROSS JOIN LATERAL (
+        SELECT resource FROM conflict_resources
+        WHERE context = :context AND parent = tree.resource OFFSET 0
+    ) AS part
 )
 SELECT resource FROM tree""")
 
@@ -111,8 +113,10 @@ def _above() -> TextClause:
 WITH RECURSIVE tree AS (
     SELECT CAST(:parent AS text) AS resource
     UNION
-    SELECT part.parent FROM tree JOIN conflict_resources AS part
-    ON part.context = :context AND part.resource = tree.resource
+    SELECT whole.parent FROM tree CROSS JOIN LATERAL (
+        SELECT parent FROM conflict_resources
+        WHERE context = :context AND resource = tree.resource OFFSET 0
+    ) AS whole
 )
 SELECT resource FROM tree""")
 

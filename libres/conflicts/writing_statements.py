@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -70,40 +70,58 @@ COLUMNS: Final[dict[str, tuple[str, Read]]] = {
 """What is passed of a proposal, beside its resource: type, and where it is found."""
 
 
-def parameters(context: Context, rows: Sequence[Proposal]) -> dict[str, Any]:
-    """Return what the statements of this module take."""
-    arrays = {
-        name: [read(each) for each in rows] for name, (_type, read) in COLUMNS.items()
-    }
+ASKED: Final = (
+    "source",
+    "source_id",
+    "starts",
+    "ends",
+    "lowest",
+    "highest",
+    "bounds",
+    "span_given",
+    "dims",
+)
+"""What a question needs of it."""
+
+
+def parameters(
+    context: Context, rows: Sequence[Proposal], names: Iterable[str] = COLUMNS
+) -> dict[str, Any]:
+    """Return what the statements of this module take: an array for each name."""
+    arrays = {name: [COLUMNS[name][1](each) for each in rows] for name in names}
     resources = [resource_key(context, each.resource) for each in rows]
     return {"context": context.name, "resource": resources, **arrays}
 
 
-_ARRAYS: Final = ", ".join(
-    f"CAST(:{name} AS {kind}[])"
-    for name, kind in {
-        "resource": "text",
-        **{name: kind for name, (kind, _read) in COLUMNS.items()},
-    }.items()
-)
-
-_PASSED: Final = f"""\
+def _passed(names: Iterable[str]) -> str:
+    """Write the rows that are passed."""
+    kinds = {"resource": "text", **{name: COLUMNS[name][0] for name in names}}
+    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in kinds.items())
+    return f"""\
 passed AS (
-    SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY
-    AS passed (resource, {", ".join(COLUMNS)}, position)
+    SELECT * FROM unnest({arrays}) WITH ORDINALITY
+    AS passed ({", ".join(kinds)}, position)
 )"""
-"""The rows."""
 
-TREE: Final = f"""\
-WITH RECURSIVE {_PASSED},
+
+def _tree(names: Iterable[str]) -> str:
+    """Write the rows, and the resources of each: its own and what that consists of."""
+    return f"""\
+WITH RECURSIVE {_passed(names)},
 tree AS (
     SELECT position, resource FROM passed
     UNION ALL
     SELECT tree.position, below.resource
-    FROM tree JOIN conflict_resources AS below
-    ON below.context = :context AND below.parent = tree.resource
+    FROM tree CROSS JOIN LATERAL (
+        SELECT resource FROM conflict_resources
+        WHERE context = :context AND parent = tree.resource OFFSET 0
+    ) AS below
 )"""
-"""The rows, and the resources of each: the one it names and what that consists of."""
+
+
+_PASSED: Final = _passed(COLUMNS)
+
+TREE: Final = _tree(ASKED)
 
 KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
 
@@ -119,7 +137,7 @@ def making_room() -> TextClause:
     """Delete what gives way: expired claims, and claims of the same parts on what
     another resource consists of. Give how many rows that were."""
     return text(f"""\
-{TREE},
+{_tree(COLUMNS)},
 expired AS (
     DELETE FROM conflict_claims AS claim USING tree JOIN passed USING (position)
     WHERE claim.key = conflict_text_span({KEY}, {KEY}, '[]')

@@ -17,7 +17,6 @@ from libres.cli.database import connected
 from libres.cli.options import dsn_option
 from libres.cli.terminal import console, printable
 from libres.conflicts import OPEN, Claim, Claims, Proposal
-from libres.conflicts.tracking import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,7 +254,7 @@ def _compared(claims: Claims, sources: Sequence[str], repair: bool) -> list[str]
             found.append(f"{each.kind}: {each.source}{record}. {each.says}")
     if not sources:
         found += [
-            f"{each.kind}: {each.source} {each.source_id}. {keeping.SAYS[each.kind]}"
+            f"{each.kind}: {each.source} {each.source_id}. {each.says}"
             for each in claims.verify_mirror(repair=repair)
         ]
     return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from libres.conflicts import statements
+from libres.conflicts.differences import Difference, difference
 from libres.conflicts.errors import NotTrackable
 from libres.conflicts.models import ConflictTracking
 from libres.conflicts.refusing import refusal_of, translated
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
     from libres.context.core import Context
 
 NAMES = ", ".join(COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with the claims of a source."""
-
-    kind: Literal["missing", "stale", "orphaned", "broken"]
-    """``missing``: a row has no claim. ``stale``: it has another one. ``orphaned``: a
-    claim has no row. ``broken``: the table or its triggers have changed."""
-
-    source: str
-    source_id: str | None
-    """None, if it is not about one row."""
-
-    says: str
-    """What it is, in words."""
 
 
 def note(session: Session, values: dict[str, Any]) -> None:
@@ -96,10 +80,12 @@ def rebuild(context: Context, session: Session, source: str) -> int:
 
 def verify(
     context: Context, session: Session, source: str, repair: bool
-) -> list[Finding]:
+) -> list[Difference]:
     """Compare the claims of a source with its rows; mend what differs if *repair*."""
     kept = noted(context, session, source)
-    broken = [Finding("broken", source, None, said) for said in _broken(session, kept)]
+    broken = [
+        Difference("broken", source, None, said) for said in _broken(session, kept)
+    ]
     found = [*broken, *_differences(context, session, kept)]
     ids = [each.source_id for each in found if each.source_id is not None]
     if repair and ids:
@@ -110,7 +96,7 @@ def verify(
     return found
 
 
-def _differences(context: Context, session: Session, kept: Any) -> list[Finding]:
+def _differences(context: Context, session: Session, kept: Any) -> list[Difference]:
     values = {"context": context.name, "source": kept.source}
     try:
         with session.begin_nested():
@@ -119,17 +105,8 @@ def _differences(context: Context, session: Session, kept: Any) -> list[Finding]
         if refusal_of(error) is not None:
             raise
         said = f"Claims cannot be derived any more: {str(error.orig).splitlines()[0]}."
-        return [Finding("broken", kept.source, None, said)]
-    return [
-        Finding(row.kind, kept.source, row.source_id, SAYS[row.kind]) for row in rows
-    ]
-
-
-SAYS = {
-    "missing": "The row claims something, but there is no claim.",
-    "stale": "The claim is not what the row says.",
-    "orphaned": "There is a claim, but the row is gone or claims nothing.",
-}
+        return [Difference("broken", kept.source, None, said)]
+    return [difference(row.kind, kept.source, row.source_id) for row in rows]
 
 
 def _broken(session: Session, kept: Any) -> list[str]:

@@ -91,7 +91,7 @@ class Plan:
                 ("INSERT", self._insert()),
                 ("UPDATE", self._update()),
                 ("DELETE", self._delete("gone")),
-                ("TRUNCATE", self._forget("true")),
+                ("TRUNCATE", f"    DELETE FROM conflict_claims WHERE {self._owned};"),
             )
         ]
         return [*own, *self._dependencies()]
@@ -121,19 +121,18 @@ class Plan:
     IF NOT EXISTS ({new} EXCEPT ALL {old}) THEN
         RETURN NULL;
     END IF;
-{self._forget(f"source_id IN (SELECT id FROM ({old} EXCEPT ALL {new}) AS left_over)")}
+{self._forget(f"SELECT id FROM ({old} EXCEPT ALL {new}) AS left_over")}
 {self._write(f"SELECT * FROM ({derived}) AS derived WHERE source_id IN ({changed})")}"""
 
     def _delete(self, rows: str) -> str:
-        ids = f"SELECT {source_id(self.target)} FROM {rows} AS {TRACKED}"
-        return self._forget(f"source_id IN ({ids})")
+        return self._forget(f"SELECT {source_id(self.target)} FROM {rows} AS {TRACKED}")
 
-    def _forget(self, condition: str) -> str:
+    def _forget(self, ids: str) -> str:
+        """Write what deletes claims of rows. An array makes it an index scan also in a
+        plan that is kept from when there were many of them, or few."""
         return f"""\
     DELETE FROM conflict_claims
-    WHERE {self._owned} AND of_part IS NULL AND {condition};
-    DELETE FROM conflict_claims
-    WHERE {self._owned} AND of_part IS NOT NULL AND {condition};"""
+    WHERE {self._owned} AND source_id = ANY (ARRAY({ids}));"""
 
     @property
     def _owned(self) -> str:
@@ -202,17 +201,15 @@ class Plan:
 (SELECT {theirs} FROM ({old} EXCEPT ALL {new}) AS old
 UNION SELECT {theirs} FROM ({new} EXCEPT ALL {old}) AS new)"""
         table_name = sql_name(self.target.table)
-        ids = f"""\
-SELECT {source_id(self.target)} FROM {table_name} AS {TRACKED}
-WHERE ({own}) IN {changed}"""
-        derived = (
-            f"SELECT * FROM ({self.everything}) AS derived WHERE source_id IN ({ids})"
-        )
+        affected = f"FROM {table_name} AS {TRACKED} WHERE ({own}) IN {changed}"
+        derived = f"""\
+WITH affected AS (SELECT {TRACKED}.* {affected})
+{derivation(self.target, self.mappings, "affected", self.folded)}"""
         return f"""\
     IF NOT EXISTS ({new} EXCEPT ALL {old}) THEN
         RETURN NULL;
     END IF;
-{self._forget(f"source_id IN ({ids})")}
+{self._forget(f"SELECT {source_id(self.target)} {affected}")}
 {self._write(derived)}"""
 
     def _name(self, event: str) -> str:

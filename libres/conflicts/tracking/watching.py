@@ -15,10 +15,10 @@ from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 from libres.conflicts import statements, writing
 from libres.conflicts.claim import Claim, Proposal
+from libres.conflicts.differences import Difference, difference
 from libres.conflicts.errors import NotTrackable
 from libres.conflicts.models import ConflictClaim
 from libres.conflicts.tracking import keeping
-from libres.conflicts.tracking.keeping import SAYS, Finding
 from libres.conflicts.tracking.mapping import Derive, Target, Tracking
 from libres.context.core import Context
 
@@ -137,7 +137,7 @@ def rebuild(context: Context, session: Session, source: str) -> int:
 
 def verify(
     context: Context, session: Session, source: str, repair: bool
-) -> list[Finding]:
+) -> list[Difference]:
     """Compare claims with what the objects claim."""
     made = watch_of(context, source)
     things = [thing for some in _all(session, made.target.model) for thing in some]
@@ -148,7 +148,7 @@ def verify(
         for number in sorted({*wanted, *found})
     }
     findings = [
-        Finding(kind, source, number, SAYS[kind])
+        difference(kind, source, number)
         for number, kind in kinds.items()
         if kind is not None
     ]
