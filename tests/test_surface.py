@@ -9,6 +9,8 @@ import inspect
 import pytest
 
 import libres
+from libres import conflicts
+from libres.conflicts import query
 from libres.context import registry as registries
 from libres.context import session as sessions
 from libres.context.core import Context, ContextServicesMixin
@@ -17,6 +19,16 @@ from libres.modules import errors, events, rasterizer, utils
 
 NAMES = {
     "libres": "new_scheduler registry __version__",
+    "libres.conflicts": (
+        "ALWAYS OPEN Claim ClaimMapping Claims ConflictError EmptyQuery "
+        "IncompleteQuestion InvalidClaim MirroredElsewhere NotTrackable NumericSpan "
+        "Period Proposal Tracking recurring setup"
+    ),
+    "libres.conflicts.query": "ClaimQuery Page",
+    "libres.conflicts.asking": "Answer Metrics",
+    "libres.conflicts.rules": "Hit",
+    "libres.conflicts.writing": "Written Result",
+    "libres.conflicts.differences": "Difference",
     "libres.context.core": (
         "Context ContextServicesMixin StoppableService missing required"
     ),
@@ -248,7 +260,51 @@ RASTERIZER = {
     "iterate_span": "start, end, raster",
 }
 
+CLAIMS = {
+    "setup": "*, mirror_reservations=False, mirror_pending=False",
+    "query": "",
+    "check": "proposal, *, missing='collide'",
+    "check_many": "proposals, *, within=True, missing='collide'",
+    "explain": "proposal, *, missing='collide'",
+    "matrix": "proposals",
+    "free_between": "resource, start, end, *, timezone=None, min_length=None",
+    "suggest": "proposal, n=5, *, resources=()",
+    "metrics": "",
+    "put": (
+        "source, source_id, resource, during, *, span=None, bounds='[]', dims=None, "
+        "part=0, exclusive=True, capacity=None, places=1, tentative=False, "
+        "expires=None, before=..., after=..., label=None, url=None, timezone=None, "
+        "doubtful='refuse'"
+    ),
+    "put_many": "rows, *, partial=False",
+    "claim": "proposal",
+    "drop": "source, source_id",
+    "drop_many": "records",
+    "drop_expired": "",
+    "guarded": "*, deferred=False",
+    "arrange": "resource, *, within",
+    "detach": "resource",
+    "parts_of": "resource",
+    "track": "model, mapping, *, mode='auto', source=None, depends_on=()",
+    "untrack": "model",
+    "tracked": "",
+    "verify": "source, *, repair=False",
+    "rebuild": "source",
+    "verify_mirror": "*, repair=False",
+    "remove_mirror": "",
+}
+
+QUERY = {
+    "during": "start, end, *, timezone=None, doubtful='refuse'",
+    "span": "lower, upper, *, bounds='[]', missing='collide'",
+    "without": "source, source_id",
+    "source": "source",
+    "page": "limit=100, after=None",
+}
+
 SURFACE = [
+    (conflicts.Claims, CLAIMS),
+    (query.ClaimQuery, QUERY),
     (scheduler.Scheduler, SCHEDULER),
     (queries.Queries, QUERIES),
     (Context, CONTEXT),

@@ -39,7 +39,7 @@ def proposals(claims: int, busy: int, seed: int = 1) -> Iterator[Proposal]:
         start = START + choose.randrange(HOURS) * HOUR
         yield Proposal(
             resource=f"room {choose.randrange(resources)}",
-            during=(start, start + 2 * HOUR),  # type: ignore[arg-type]  # read there
+            during=(start, start + 2 * HOUR),
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from libres.conflicts.errors import IncompleteQuestion, InvalidClaim
 from libres.conflicts.values import (
     Bounds,
     Doubtful,
+    During,
+    Numbers,
     NumericSpan,
     Period,
     buffer_of,
@@ -22,6 +24,10 @@ from libres.conflicts.values import (
     text_of,
     whole_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
 
 NO_TIME: Final = timedelta()
 
@@ -84,6 +90,32 @@ class Proposal:
     timezone: str | None = field(default=None, repr=False, compare=False)
     doubtful: Doubtful = field(default="refuse", repr=False, compare=False)
     bounds: Bounds = field(default="[]", repr=False, compare=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            resource: str | UUID,
+            during: During,
+            span: Numbers | None = None,
+            dims: Mapping[str, Any] | None = None,
+            source: str | None = None,
+            source_id: str | int | UUID | None = None,
+            part: int = 0,
+            exclusive: bool = True,
+            capacity: int | None = None,
+            places: int = 1,
+            tentative: bool = False,
+            expires: datetime | None = None,
+            before: timedelta = NO_TIME,
+            after: timedelta = NO_TIME,
+            label: str | None = None,
+            url: str | None = None,
+            timezone: str | None = None,
+            doubtful: Doubtful = "refuse",
+            bounds: Bounds = "[]",
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         read = object.__setattr__

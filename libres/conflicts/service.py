@@ -7,20 +7,29 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from libres.conflicts import asking, mirroring, schema, trees, writing
+from libres.conflicts.claim import NO_TIME, Proposal
 from libres.conflicts.query import ClaimQuery
 from libres.conflicts.tracking import installing, keeping, watching
 from libres.context.core import Context, ContextServicesMixin
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
+    from uuid import UUID
 
     from libres.conflicts.asking import Answer, Metrics
-    from libres.conflicts.claim import Claim, Proposal
+    from libres.conflicts.claim import Claim
     from libres.conflicts.differences import Difference
     from libres.conflicts.query import Missing
     from libres.conflicts.rules import Hit
     from libres.conflicts.tracking.mapping import ClaimMapping, Derive, Tracking
-    from libres.conflicts.values import Moment, Period
+    from libres.conflicts.values import (
+        Bounds,
+        Doubtful,
+        During,
+        Moment,
+        Numbers,
+        Period,
+    )
     from libres.conflicts.writing import Written
 
 __all__ = ("Claims",)
@@ -128,22 +137,56 @@ class Claims(ContextServicesMixin):
     def put(
         self,
         source: str,
-        source_id: object,
-        resource: str,
-        during: object,
-        **more: Any,
+        source_id: str | int | UUID,
+        resource: str | UUID,
+        during: During,
+        *,
+        span: Numbers | None = None,
+        bounds: Bounds = "[]",
+        dims: Mapping[str, Any] | None = None,
+        part: int = 0,
+        exclusive: bool = True,
+        capacity: int | None = None,
+        places: int = 1,
+        tentative: bool = False,
+        expires: datetime | None = None,
+        before: timedelta = NO_TIME,
+        after: timedelta = NO_TIME,
+        label: str | None = None,
+        url: str | None = None,
+        timezone: str | None = None,
+        doubtful: Doubtful = "refuse",
     ) -> Claim:
         """Claim a resource for a record, or replace what the record has claimed.
 
         *source* is ``app.Model`` and *source_id* the primary key there; *during* a
-        tuple of two aware ends, a Span or a Period. *more* are the other values of a
-        `Proposal`: ``span``, ``dims``, ``part``, ``exclusive``, ``capacity``, … What is
-        not passed is not kept from before.
+        tuple of two aware ends, a Span or a Period. The other values are those of a
+        `Proposal`; what is not passed is not kept from before.
 
         Raises ConflictError if others were first, IncompleteQuestion and InvalidClaim
         for values that make no sense; the session can be used on.
         """
-        proposal = writing.proposal_of(source, source_id, resource, during, more)
+        proposal = Proposal(
+            source=source,
+            source_id=source_id,
+            resource=resource,
+            during=during,
+            span=span,
+            bounds=bounds,
+            dims=dims,
+            part=part,
+            exclusive=exclusive,
+            capacity=capacity,
+            places=places,
+            tentative=tentative,
+            expires=expires,
+            before=before,
+            after=after,
+            label=label,
+            url=url,
+            timezone=timezone,
+            doubtful=doubtful,
+        )
         return writing.put(self.context, self.session, proposal)
 
     def put_many(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -146,6 +147,9 @@ def _moved(moment: datetime, by: timedelta) -> datetime:
 
 ALWAYS: Final = Period()
 
+During: TypeAlias = Period | Span | tuple[Moment, Moment]
+"""What may be passed as a time."""
+
 
 def period_of(
     during: object, timezone: str | None = None, doubtful: Doubtful = "refuse"
@@ -244,16 +248,22 @@ class NumericSpan:
 
     @property
     def lower_inclusive(self) -> bool:
+        """Whether the lower end belongs to it; an open one does not."""
         return self.lower is not None and self.bounds[0] == "["
 
     @property
     def upper_inclusive(self) -> bool:
+        """Whether the upper end belongs to it; an open one does not."""
         return self.upper is not None and self.bounds[1] == "]"
 
     def __str__(self) -> str:
         lower = "" if self.lower is None else self.lower
         upper = "" if self.upper is None else self.upper
         return f"{self.bounds[0]}{lower},{upper}{self.bounds[1]}"
+
+
+Numbers: TypeAlias = NumericSpan | tuple[Number | Open, Number | Open]
+"""What may be passed as a span."""
 
 
 def _number(value: object) -> Decimal | None:
@@ -385,11 +395,11 @@ def dims_of(dims: object) -> dict[str, Any] | None:
     """Read key/value pairs. Raises InvalidClaim unless JSON can hold them."""
     if dims is None:
         return None
-    if not isinstance(dims, dict) or not all(isinstance(key, str) for key in dims):
+    if not isinstance(dims, Mapping) or not all(isinstance(key, str) for key in dims):
         message = f"dims are pairs of a text and a value, not {dims!r}."
         raise InvalidClaim(message)
     try:
-        written = json.dumps(dims, allow_nan=False, ensure_ascii=False)
+        written = json.dumps(dict(dims), allow_nan=False, ensure_ascii=False)
         written.encode()
     except (TypeError, ValueError, RecursionError) as error:
         message = f"dims hold what JSON cannot hold: {error}."

@@ -174,20 +174,6 @@ def _owned(row: object) -> Proposal:
     return proposal
 
 
-def proposal_of(
-    source: object,
-    source_id: object,
-    resource: object,
-    during: object,
-    more: Mapping[str, Any],
-) -> Proposal:
-    """Make a proposal of the values of a record. Raises as that does."""
-    name_of(source, "source")
-    id_of(source_id)
-    values = {"source": source, "source_id": source_id, "resource": resource}
-    return _from_mapping({**values, "during": during, **more})
-
-
 def _from_mapping(row: Mapping[str, Any]) -> Proposal:
     try:
         return Proposal(**row)

@@ -121,8 +121,8 @@ def check(
     with _claims(dsn, context_name) as claims:
         proposal = Proposal(
             resource=resource,
-            during=(start, end),  # type: ignore[arg-type]  # read there
-            span=span,  # type: ignore[arg-type]  # read there
+            during=(start, end),
+            span=span,
             source=source,
             source_id=source_id,
         )
