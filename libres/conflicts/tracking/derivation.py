@@ -23,6 +23,7 @@ from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import coercions, roles, visitors
 
 from libres.conflicts.errors import NotTrackable
+from libres.conflicts.models import INHERITED
 from libres.conflicts.tracking.folding import normalized, quoted
 from libres.conflicts.tracking.mapping import ClaimMapping, Target
 
@@ -32,24 +33,7 @@ DIALECT: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyp
 TRACKED: Final = "tracked"
 """What the rows are called, wherever they come from."""
 
-COLUMNS: Final = (
-    "source_id",
-    "part",
-    "resource",
-    "during",
-    "before",
-    "after",
-    "span",
-    "span_given",
-    "dims",
-    "exclusive",
-    "capacity",
-    "places",
-    "tentative",
-    "expires",
-    "label",
-    "url",
-)
+COLUMNS: Final = ("source_id", "part", "resource", *INHERITED)
 """What is derived of a row."""
 
 
