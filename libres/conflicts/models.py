@@ -254,6 +254,7 @@ class ConflictMirror(ORMBase):
 
     __table_args__ = (
         CheckConstraint("number = 1", name="conflict_mirrors_has_one_row"),
+        {"info": OPTIONAL},
     )
 
 

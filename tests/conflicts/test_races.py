@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -23,6 +25,8 @@ from tests.conflicts.racing import (
     stored,
 )
 from tests.conflicts.times import wish
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "guards.rst"
 
 PROCESSES = 16
 ROUNDS = 30
@@ -121,3 +125,15 @@ class TestThreads:
         (winner,) = (each for each in results if isinstance(each, int))
         assert sorted(results, key=str) == [winner, *[[winner]] * 7]
         assert len(stored(dsn)) == 1
+
+
+def test_list_of_guards():
+    """The documentation names every guard of claims beside its control test."""
+    rows = re.findall(
+        r"- Claims: ``(test_\w+)``\s+- ``(test_without_\w+)``",
+        PAGE.read_text(encoding="utf-8"),
+    )
+    tests = [name for each in (TestProcesses, TestBothWorlds) for name in vars(each)]
+    controls = {name for name in tests if name.startswith("test_without_")}
+    assert {control for _, control in rows} == controls
+    assert all(name in tests for name, _ in rows)

@@ -1,7 +1,7 @@
 """Each guard does something: with it the race is fair, without it the same race is not.
 
 A race that is fair without the guard as well would prove nothing about it. The list of
-guards in the documentation names the tests of this module.
+guards in the documentation names the tests of this module, and those of claims.
 """
 
 from __future__ import annotations
@@ -353,7 +353,7 @@ def test_without_question(arena: Arena, severing: Severing) -> None:
 def test_list_of_guards() -> None:
     """The documentation names every test of a guard beside its control test."""
     rows = re.findall(
-        r"``(test_\w+)``\s+- ``(test_without_\w+)``", PAGE.read_text(encoding="utf-8")
+        r"- ``(test_\w+)``\s+- ``(test_without_\w+)``", PAGE.read_text(encoding="utf-8")
     )
     controls = {name for name in globals() if name.startswith("test_without_")}
     assert {control for _, control in rows} == controls
