@@ -25,8 +25,8 @@ SEPARATELY = text(
 
 TOGETHER = text(
     "SELECT id, resource, during FROM conflict_claims "
-    "WHERE key = conflict_text_span("
-    "'bench' || U&'\\001F' || :resource, 'bench' || U&'\\001F' || :resource, '[]') "
+    "WHERE hash = conflict_hash('bench', :resource) "
+    "AND context = 'bench' AND resource = :resource "
     "AND during && tstzrange(:start, :end) ORDER BY lower(during), id"
 )
 

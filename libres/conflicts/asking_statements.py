@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE
 from libres.conflicts import statements
 from libres.conflicts.claim import Proposal
 from libres.conflicts.models import ConflictClaim
-from libres.conflicts.writing_statements import ASKED, KEY, TREE, parameters
+from libres.conflicts.writing_statements import ASKED, IS_ASKED, TREE, parameters
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -40,7 +40,7 @@ SELECT tree.position, tree.resource AS asked, {columns}
 FROM tree JOIN passed USING (position)
 LEFT JOIN LATERAL (
     SELECT * FROM conflict_claims AS claim
-    WHERE claim.key = conflict_text_span({KEY}, {KEY}, '[]')
+    WHERE {IS_ASKED}
     AND claim.during && tstzrange(passed.starts, passed.ends)
     AND claim.span && numrange(passed.lowest, passed.highest, passed.bounds)
     AND (claim.expires IS NULL OR claim.expires > :now)
@@ -65,7 +65,7 @@ SELECT tree.position, claim.during
 FROM tree JOIN passed USING (position)
 CROSS JOIN LATERAL (
     SELECT during FROM conflict_claims AS claim
-    WHERE claim.key = conflict_text_span({KEY}, {KEY}, '[]')
+    WHERE {IS_ASKED}
     AND claim.during && tstzrange(passed.starts, passed.ends)
     AND claim.span && numrange(passed.lowest, passed.highest, passed.bounds)
     AND claim.exclusive AND (claim.expires IS NULL OR claim.expires > :now)

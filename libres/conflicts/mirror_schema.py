@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from libres.conflicts.models import is_of
 from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 
 RESERVATIONS: Final = "libres.Reservation"
@@ -156,10 +157,7 @@ BEGIN
     AND claim.source_id = record.source_id;
     DELETE FROM conflict_claims AS claim
     USING conflict_mirrored(reservation_ids, blocker_ids, false) AS mirrored
-    WHERE claim.key = conflict_text_span(
-        mirror.context || U&'\\001F' || mirrored.resource,
-        mirror.context || U&'\\001F' || mirrored.resource, '[]'
-    )
+    WHERE {is_of("claim", "mirror.context", "mirrored.resource")}
     AND claim.during && mirrored.during AND claim.expires <= statement_timestamp();
     INSERT INTO conflict_claims (context, {", ".join(COLUMNS)})
     SELECT mirror.context, {", ".join(COLUMNS)}

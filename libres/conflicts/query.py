@@ -86,9 +86,7 @@ class ClaimQuery:
             message = f"A query may name {MOST_RESOURCES} resources at most."
             raise InvalidClaim(message)
         keys = dict.fromkeys(resource_key(self.context, each) for each in resources)
-        own = [
-            ConflictClaim.key == statements.key(self.context.name, key) for key in keys
-        ]
+        own = [statements.is_of(self.context.name, key) for key in keys]
         return self._with("resource", or_(*own))
 
     def during(
@@ -195,10 +193,7 @@ class ClaimQuery:
     def _found(self, *columns: Any) -> Any:
         if not self.conditions:
             raise EmptyQuery
-        if "resource" in self.said:
-            own: ColumnElement[bool] = ConflictClaim.context == self.context.name
-        else:
-            own = ConflictClaim.key.op("&&")(statements.keys_of(self.context.name))
+        own = ConflictClaim.context == self.context.name
         counts = statements.counts(TimestampMixin.timestamp())
         return (
             select(*columns)

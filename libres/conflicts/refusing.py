@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 _RANGE: Final = r'[\[(](?:"[^"]*"|[^,"\])]*),(?:"[^"]*"|[^,"\])]*)[\])]'
 
 _ROW: Final = re.compile(
-    '=\\(\\[(?P<quote>"?)(?P<context>[^\x1f]*)\x1f(?P<resource>[^\x1f]*)(?P=quote)'
-    ",(?P=quote)(?P=context)\x1f(?P=resource)(?P=quote)\\]"
-    f", (?P<during>{_RANGE}), (?P<span>{_RANGE}), "
+    f"=\\({_RANGE}, (?P<during>{_RANGE}), (?P<span>{_RANGE}), "
+    '\\[(?P<quote>"?)(?P<context>[^\x1f]*)\x1f(?P<resource>[^\x1f]*)(?P=quote)'
+    ",(?P=quote)(?P=context)\x1f(?P=resource)(?P=quote)\\], "
     '[\\[(](?:(?:"")?,)?"?(?P<kind>[!~])\x1f(?P<id>\\d+)\x1f(?P<source>[^\x1f]+)\x1f'
     "(?P<source_id>[^\x1f]+)\x1f(?P<part>-?\\d+)\x1f"
 )
@@ -168,8 +168,7 @@ def _meeting() -> Any:
     return (
         select(*statements.COLUMNS)
         .where(
-            ConflictClaim.key
-            == statements.key(bindparam("context"), bindparam("resource")),
+            statements.is_of(bindparam("context"), bindparam("resource")),
             ConflictClaim.during.op("&&")(_range("during", TSTZRANGE())),
             ConflictClaim.span.op("&&")(_range("span", NUMRANGE())),
             ConflictClaim.exclusive,

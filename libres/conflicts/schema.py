@@ -40,6 +40,14 @@ DO $$ BEGIN
     END IF;
 END $$"""
 
+HASH: Final = """\
+CREATE OR REPLACE FUNCTION conflict_hash(context text, resource text)
+RETURNS int8range LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN int8range(
+    hashtextextended((context || U&'\\001F' || resource) COLLATE "C", 0) >> 1,
+    hashtextextended((context || U&'\\001F' || resource) COLLATE "C", 0) >> 1, '[]'
+)"""
+"""Half of the numbers, as a range that ends in the largest one cannot be written."""
+
 COUNT_PLACES: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_count_places() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -56,22 +64,23 @@ BEGIN
     ON CONFLICT (context, resource)
     DO UPDATE SET counted = conflict_capacities.counted + 1;
     -- The fullest moment within a claim is its start, or the start of another one.
-    SELECT fresh.key, fresh.during, fresh.span, fresh.turn, fresh.capacity
+    SELECT fresh.hash, fresh.during, fresh.span, fresh.key, fresh.turn, fresh.capacity
     INTO too_many
     FROM fresh
     CROSS JOIN LATERAL (
         SELECT lower(other.during) AS at
         FROM conflict_claims AS other
-        WHERE other.key = fresh.key AND other.during && fresh.during
-        AND other.span && fresh.span AND other.capacity IS NOT NULL
+        WHERE other.hash = fresh.hash AND other.during && fresh.during
+        AND other.span && fresh.span AND other.key = fresh.key
+        AND other.capacity IS NOT NULL
         AND fresh.during @> lower(other.during)
         UNION SELECT lower(fresh.during)
     ) AS moments
     CROSS JOIN LATERAL (
         SELECT sum(other.places) AS places
         FROM conflict_claims AS other
-        WHERE other.key = fresh.key AND other.during && fresh.during
-        AND other.span && fresh.span
+        WHERE other.hash = fresh.hash AND other.during && fresh.during
+        AND other.span && fresh.span AND other.key = fresh.key
         AND other.capacity IS NOT NULL AND other.exclusive
         AND (other.expires IS NULL OR other.expires > statement_timestamp())
         AND CASE
@@ -89,7 +98,8 @@ BEGIN
             TABLE = 'conflict_claims',
             MESSAGE = 'more places claimed than there are: ' || too_many.capacity,
             DETAIL = '=(' || concat_ws(
-                ', ', too_many.key, too_many.during, too_many.span, too_many.turn
+                ', ', too_many.hash, too_many.during, too_many.span, too_many.key,
+                too_many.turn
             ) || ')';
     END IF;
     RETURN NULL;
@@ -169,6 +179,9 @@ AFTER {event_name} ON conflict_claims REFERENCING {TABLES[event_name]}
 FOR EACH STATEMENT EXECUTE FUNCTION {function}()"""
 
 
+NEEDED: Final = (TEXT_SPAN, HASH)
+"""What the table is made of."""
+
 TRIGGERS: Final = (
     COUNT_PLACES,
     CLAIM_PARTS,
@@ -183,6 +196,8 @@ TRIGGERS: Final = (
 def create_missing(connection: Connection) -> None:
     """Create what is missing; processes that do so at the same moment wait in turn."""
     connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
+    for statement in NEEDED:
+        connection.execute(ddl(statement))
     tables: list[Any] = [model.__table__ for model in MODELS]
     ConflictClaim.metadata.create_all(connection, tables=tables)
     for statement in TRIGGERS:
@@ -192,7 +207,8 @@ def create_missing(connection: Connection) -> None:
 def _attach() -> None:
     """Let whoever creates all tables of the base create the rest as well."""
     table: Any = ConflictClaim.__table__
-    event.listen(table, "before_create", ddl(TEXT_SPAN))
+    for statement in NEEDED:
+        event.listen(table, "before_create", ddl(statement))
     for statement in TRIGGERS:
         event.listen(table, "after_create", ddl(statement))
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     Text,
+    and_,
     cast,
     func,
-    literal,
     or_,
     text,
 )
 
 from libres.conflicts.claim import Claim
 from libres.conflicts.models import ConflictClaim
-from libres.conflicts.values import SEPARATOR, NumericSpan, Period
+from libres.conflicts.values import NumericSpan, Period
 from libres.domain.days import UTC
 
 if TYPE_CHECKING:
@@ -63,24 +63,14 @@ STARTS: Final = func.coalesce(
 ORDER: Final = (STARTS, ConflictClaim.id)
 
 
-def key(context: Any, resource: Any) -> ColumnElement[str]:
-    """Make the key under which a resource is found: a range that holds one point."""
-    point = cast(context, Text).op("||")(literal(SEPARATOR, Text))
-    point = point.op("||")(cast(resource, Text))
-    made: ColumnElement[str] = func.conflict_text_span(point, point, "[]")
-    return made
-
-
-def keys_of(context: Any) -> ColumnElement[str]:
-    """Make the range that holds the keys of all resources of a context, to overlap.
-
-    A separator is followed by the next character in the order of bytes.
-    """
-    name = cast(context, Text)
-    first = name.op("||")(literal(SEPARATOR, Text))
-    last = name.op("||")(literal(chr(ord(SEPARATOR) + 1), Text))
-    made: ColumnElement[str] = func.conflict_text_span(first, last, "[)")
-    return made
+def is_of(context: Any, resource: Any) -> ColumnElement[bool]:
+    """Does a claim have a resource? As `models.is_of`."""
+    names = cast(context, Text), cast(resource, Text)
+    return and_(
+        ConflictClaim.hash == func.conflict_hash(*names),
+        ConflictClaim.context == names[0],
+        ConflictClaim.resource == names[1],
+    )
 
 
 def counts(now: Any) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from sqlalchemy import TextClause, text
 from libres.conflicts import statements
 from libres.conflicts.errors import InvalidClaim
 from libres.conflicts.keys import resource_key
-from libres.conflicts.models import INHERITED, derived_part
+from libres.conflicts.models import INHERITED, derived_part, is_of
 from libres.conflicts.refusing import translated
 from libres.conflicts.writing_statements import LOCKS
 from libres.db.models.timestamp import TimestampMixin
@@ -137,12 +137,10 @@ left_over AS (
 SELECT count(*) FROM placed""")
 
 
-_FROM_ABOVE: Final = """\
-DELETE FROM conflict_claims AS claim USING (
-        SELECT CAST(:context AS text) || U&'\\001F' || part AS name
-        FROM unnest(CAST(:below AS text[])) AS part
-    ) AS parts
-    WHERE claim.key = conflict_text_span(parts.name, parts.name, '[]')
+_FROM_ABOVE: Final = f"""\
+DELETE FROM conflict_claims AS claim
+    USING unnest(CAST(:below AS text[])) AS parts (name)
+    WHERE {is_of("claim", "CAST(:context AS text)", "parts.name")}
     AND of_part IS NOT NULL AND NOT named = ANY (CAST(:below AS text[]))
     RETURNING 1"""
 """Deletes the claims of a part of the tree that come from above it."""
@@ -159,12 +157,9 @@ WITH written AS (
     )
     SELECT context, source, source_id, {derived_part("part", "below.resource")},
         :now, claim.resource, part, below.resource, {columns}
-    FROM (
-        SELECT CAST(:context AS text) || U&'\\001F' || parent AS name
-        FROM unnest(CAST(:above AS text[])) AS parent
-    ) AS parents
+    FROM unnest(CAST(:above AS text[])) AS parents (name)
     JOIN conflict_claims AS claim
-    ON claim.key = conflict_text_span(parents.name, parents.name, '[]')
+    ON {is_of("claim", "CAST(:context AS text)", "parents.name")}
     CROSS JOIN unnest(CAST(:below AS text[])) AS below (resource)
     WHERE of_part IS NULL
     RETURNING 1

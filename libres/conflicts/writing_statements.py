@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 
 from libres.conflicts.claim import Proposal
 from libres.conflicts.keys import resource_key
-from libres.conflicts.models import INHERITED
+from libres.conflicts.models import INHERITED, is_of
 from libres.context.core import Context
 
 LOCKS: Final = 1668047209
@@ -29,8 +29,8 @@ def in_turn(rows: str, context: str, resource: str, start: str, locking: str) ->
     place = f"hashtext({context} || U&'\\001F' || {resource})"
     return (
         f"(SELECT *, {place} AS place FROM {rows} "
-        f"ORDER BY CASE WHEN {locking} THEN {place} END, {resource}, "
-        f"{start} NULLS FIRST OFFSET 0)"
+        f"ORDER BY CASE WHEN {locking} THEN {place} END, "
+        f"conflict_hash({context}, {resource}), {start} NULLS FIRST OFFSET 0)"
     )
 
 
@@ -123,7 +123,8 @@ _PASSED: Final = _passed(COLUMNS)
 
 TREE: Final = _tree(ASKED)
 
-KEY: Final = "CAST(:context AS text) || U&'\\001F' || tree.resource"
+IS_ASKED: Final = is_of("claim", "CAST(:context AS text)", "tree.resource")
+"""Does a claim have a resource of the tree?"""
 
 
 @cache
@@ -140,7 +141,7 @@ def making_room() -> TextClause:
 {_tree(COLUMNS)},
 expired AS (
     DELETE FROM conflict_claims AS claim USING tree JOIN passed USING (position)
-    WHERE claim.key = conflict_text_span({KEY}, {KEY}, '[]')
+    WHERE {IS_ASKED}
     AND claim.during && tstzrange(starts, ends) AND claim.expires <= :now
     RETURNING 1
 ),

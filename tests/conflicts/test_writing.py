@@ -591,6 +591,46 @@ class TestIsolation:
         assert refused(late).conflicts[0].source == self.ODD[0]
 
 
+class TestSameHash:
+    """Resources whose names happen to have one hash are still two."""
+
+    @pytest.fixture
+    def one_hash(self, claims):
+        """Let all resources have the same hash."""
+        claims.session.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION conflict_hash(context text, resource text) "
+                "RETURNS int8range LANGUAGE sql IMMUTABLE RETURN int8range(7, 7, '[]')"
+            )
+        )
+        return claims
+
+    def test_guard(self, one_hash):
+        """They do not keep each other out; each of them is guarded as ever."""
+        first = one_hash.claim(wish(resource="a"))
+        one_hash.claim(wish(resource="b"))
+        assert refused(one_hash.claim, wish(resource="a")).conflicts == [first]
+
+    def test_check(self, one_hash):
+        """A question about one of them finds no claims of the other."""
+        one_hash.claim(wish(resource="a"))
+        assert one_hash.check(wish(resource="b")) == []
+        assert not one_hash.query().resource("b").exists()
+
+    def test_capacity(self, one_hash):
+        """Places of one of them are not counted with those of the other."""
+        one_hash.claim(wish(resource="a", capacity=1))
+        one_hash.claim(wish(resource="b", capacity=1))
+        assert refused(one_hash.claim, wish(resource="a", capacity=1)).conflicts
+
+    def test_expired(self, one_hash):
+        """What has expired gives way to a claim of the same one only."""
+        one_hash.put(SOURCE, 1, "a", hours(9, 10), expires=at(0))
+        one_hash.put(SOURCE, 2, "b", hours(9, 10), expires=at(0))
+        one_hash.claim(wish(resource="b"))
+        assert stored(one_hash, ConflictClaim.resource) == [("a",), ("b",)]
+
+
 class TestDatabase:
     def test_constraint(self, claims):
         """The guard has a name, can be deferred, and is not at first."""

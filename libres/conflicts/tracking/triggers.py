@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Table
 
 from libres.conflicts.errors import NotTrackable
+from libres.conflicts.models import is_of
 from libres.conflicts.tracking.derivation import (
     COLUMNS,
     DIALECT,
@@ -149,7 +150,6 @@ class Plan:
     def _write(self, derived: str, rows: str = "fresh") -> str:
         """Write what inserts claims, and locks their resources if they are few; before,
         what is in the way and has expired goes, if anything has expired at all."""
-        key = f"{self._context} || U&'\\001F' || resource"
         few = f"""\
 (SELECT count(*) <= {MOST_LOCKS}
     FROM (SELECT FROM {rows} LIMIT {MOST_LOCKS + 1}) AS few)"""
@@ -166,8 +166,8 @@ class Plan:
         WHERE expires <= statement_timestamp() AND context = {self._context}
     ) THEN
         DELETE FROM conflict_claims AS claim
-        USING (SELECT {key} AS key, during FROM ({derived}) AS derived) AS wanted
-        WHERE claim.key = conflict_text_span(wanted.key, wanted.key, '[]')
+        USING (SELECT resource, during FROM ({derived}) AS derived) AS wanted
+        WHERE {is_of("claim", self._context, "wanted.resource")}
         AND claim.during && wanted.during
         AND claim.expires <= statement_timestamp();
     END IF;
