@@ -58,19 +58,22 @@ class TextSpan(UserDefinedType[str]):
 
 _KEY: Final = "context || U&'\\001F' || resource"
 
-_WHOSE: Final = (
-    "U&'\\001F' || id::text || U&'\\001F' || source || U&'\\001F' || source_id || "
-    "U&'\\001F' || part::text || U&'\\001F'"
-)
-"""Begins and ends with a separator, and holds a number between two of them: so it is
-found in what the guard says, whatever the names are."""
+_NUMBER: Final = f'hashtextextended(({_KEY}) COLLATE "C", 0) >> 1'
+"""Half of the numbers, as a range that ends in the largest one cannot be written."""
+
+HASH: Final = f"int8range({_NUMBER}, {_NUMBER}, '[]')"
+"""The hash of the columns, or variables, context and resource."""
 
 _TURN: Final = f"""\
-CASE
-    WHEN NOT exclusive THEN 'empty'::conflict_text_span
-    WHEN capacity IS NULL THEN conflict_text_span('', '~' || {_WHOSE}, '[]')
-    ELSE conflict_text_span('!' || {_WHOSE}, '!' || {_WHOSE}, '[]')
-END"""
+CASE WHEN exclusive THEN conflict_text_span(
+    {_KEY} || CASE
+        WHEN capacity IS NULL THEN U&'\\001F' ELSE U&'\\001F!' || id::text
+    END,
+    {_KEY} || CASE WHEN capacity IS NULL THEN U&'\\001F~' ELSE U&'\\001F!' END
+        || id::text || U&'\\001F' || source || U&'\\001F' || source_id
+        || U&'\\001F' || part::text,
+    '[]'
+) ELSE 'empty' END"""
 
 
 _NAMES: Final = "context || source || source_id || resource"
@@ -132,24 +135,21 @@ class ConflictClaim(ORMBase):
     modified: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=text("now()")
     )
-    hash: Mapped[Range[int]] = mapped_column(
-        INT8RANGE, Computed("conflict_hash(context, resource)", persisted=True)
-    )
+    hash: Mapped[Range[int]] = mapped_column(INT8RANGE, Computed(HASH, persisted=True))
     """Finds context and resource in the guard's index: as a number, since a tree is
     several times faster by numbers than by texts, and as a range that holds just this
     one point. Ranges have a GiST operator class of their own, so the guard needs no
     extension."""
 
-    key: Mapped[str] = mapped_column(
-        TextSpan, Computed(f"conflict_text_span({_KEY}, {_KEY}, '[]')", persisted=True)
-    )
-    """Context and resource themselves: two of the same hash do not meet."""
-
     turn: Mapped[str] = mapped_column(TextSpan, Computed(_TURN, persisted=True))
-    """Keeps exclusive claims apart: they reach over everything, so they meet each other
-    and all that have a capacity; those are points, which do not meet each other; and
-    what is not exclusive is empty and meets nobody. It holds whose claim it is, since
-    the guard tells that of a row which the own snapshot does not show yet."""
+    """Keeps exclusive claims apart: they reach over everything that begins with context
+    and resource, so they meet each other and all that have a capacity; those have an
+    own part of it, and do not meet each other; and what is not exclusive is empty and
+    meets nobody. Two resources of the same hash do not meet, either.
+
+    It holds whose claim it is, since the guard tells that of a row which the own
+    snapshot does not show yet. So it is short: PostgreSQL reads this expression anew
+    for every statement."""
 
     __table_args__ = (
         UniqueConstraint("context", "source", "source_id", "part", name=IDENTITY),
@@ -158,7 +158,6 @@ class ConflictClaim(ORMBase):
             ("hash", "="),
             ("during", "&&"),
             ("span", "&&"),
-            ("key", "="),
             ("turn", "&&"),
             name=GUARD,
             using="gist",

@@ -44,10 +44,9 @@ _RANGE: Final = r'[\[(](?:"[^"]*"|[^,"\])]*),(?:"[^"]*"|[^,"\])]*)[\])]'
 
 _ROW: Final = re.compile(
     f"=\\({_RANGE}, (?P<during>{_RANGE}), (?P<span>{_RANGE}), "
-    '\\[(?P<quote>"?)(?P<context>[^\x1f]*)\x1f(?P<resource>[^\x1f]*)(?P=quote)'
-    ",(?P=quote)(?P=context)\x1f(?P=resource)(?P=quote)\\], "
-    '[\\[(](?:(?:"")?,)?"?(?P<kind>[!~])\x1f(?P<id>\\d+)\x1f(?P<source>[^\x1f]+)\x1f'
-    "(?P<source_id>[^\x1f]+)\x1f(?P<part>-?\\d+)\x1f"
+    '\\["?[^\x1f]*\x1f[^\x1f]*\x1f(?:!\\d+)?"?,"?[^\x1f]*\x1f(?P<resource>[^\x1f]*)\x1f'
+    "(?P<kind>[!~])(?P<id>\\d+)\x1f(?P<source>[^\x1f]+)\x1f"
+    "(?P<source_id>[^\x1f]+)\x1f(?P<part>-?\\d+)"
 )
 """Finds a row in what the guard says; in every language, as only names are words."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import DDL, Connection, event, func, select
 
 from libres.conflicts.models import (
     CAPACITY,
+    HASH,
     INHERITED,
     ConflictCapacity,
     ConflictClaim,
@@ -40,13 +41,10 @@ DO $$ BEGIN
     END IF;
 END $$"""
 
-HASH: Final = """\
+HASHING: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_hash(context text, resource text)
-RETURNS int8range LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN int8range(
-    hashtextextended((context || U&'\\001F' || resource) COLLATE "C", 0) >> 1,
-    hashtextextended((context || U&'\\001F' || resource) COLLATE "C", 0) >> 1, '[]'
-)"""
-"""Half of the numbers, as a range that ends in the largest one cannot be written."""
+RETURNS int8range LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
+    {HASH}"""
 
 COUNT_PLACES: Final = f"""\
 CREATE OR REPLACE FUNCTION conflict_count_places() RETURNS trigger
@@ -64,14 +62,15 @@ BEGIN
     ON CONFLICT (context, resource)
     DO UPDATE SET counted = conflict_capacities.counted + 1;
     -- The fullest moment within a claim is its start, or the start of another one.
-    SELECT fresh.hash, fresh.during, fresh.span, fresh.key, fresh.turn, fresh.capacity
+    SELECT fresh.hash, fresh.during, fresh.span, fresh.turn, fresh.capacity
     INTO too_many
     FROM fresh
     CROSS JOIN LATERAL (
         SELECT lower(other.during) AS at
         FROM conflict_claims AS other
         WHERE other.hash = fresh.hash AND other.during && fresh.during
-        AND other.span && fresh.span AND other.key = fresh.key
+        AND other.span && fresh.span
+        AND other.context = fresh.context AND other.resource = fresh.resource
         AND other.capacity IS NOT NULL
         AND fresh.during @> lower(other.during)
         UNION SELECT lower(fresh.during)
@@ -80,7 +79,8 @@ BEGIN
         SELECT sum(other.places) AS places
         FROM conflict_claims AS other
         WHERE other.hash = fresh.hash AND other.during && fresh.during
-        AND other.span && fresh.span AND other.key = fresh.key
+        AND other.span && fresh.span
+        AND other.context = fresh.context AND other.resource = fresh.resource
         AND other.capacity IS NOT NULL AND other.exclusive
         AND (other.expires IS NULL OR other.expires > statement_timestamp())
         AND CASE
@@ -98,8 +98,7 @@ BEGIN
             TABLE = 'conflict_claims',
             MESSAGE = 'more places claimed than there are: ' || too_many.capacity,
             DETAIL = '=(' || concat_ws(
-                ', ', too_many.hash, too_many.during, too_many.span, too_many.key,
-                too_many.turn
+                ', ', too_many.hash, too_many.during, too_many.span, too_many.turn
             ) || ')';
     END IF;
     RETURN NULL;
@@ -179,7 +178,7 @@ AFTER {event_name} ON conflict_claims REFERENCING {TABLES[event_name]}
 FOR EACH STATEMENT EXECUTE FUNCTION {function}()"""
 
 
-NEEDED: Final = (TEXT_SPAN, HASH)
+NEEDED: Final = (TEXT_SPAN, HASHING)
 """What the table is made of."""
 
 TRIGGERS: Final = (

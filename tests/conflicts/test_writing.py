@@ -599,8 +599,14 @@ class TestSameHash:
         """Let all resources have the same hash."""
         claims.session.execute(
             text(
+                "ALTER TABLE conflict_claims ALTER hash DROP EXPRESSION, "
+                "ALTER hash SET DEFAULT '[7,8)'"
+            )
+        )
+        claims.session.execute(
+            text(
                 "CREATE OR REPLACE FUNCTION conflict_hash(context text, resource text) "
-                "RETURNS int8range LANGUAGE sql IMMUTABLE RETURN int8range(7, 7, '[]')"
+                "RETURNS int8range IMMUTABLE RETURN int8range(7, 7, '[]')"
             )
         )
         return claims
