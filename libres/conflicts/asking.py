@@ -31,6 +31,10 @@ HORIZON: Final = timedelta(days=14)
 
 MOST_SUGGESTIONS: Final = 100
 
+ASK_SCHEDULER: Final = "conflicts_ask_scheduler"
+"""The setting of a context that makes questions count what its schedulers have
+reserved, though it is not mirrored; default: False."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -142,7 +146,7 @@ def _look(
     now = TimestampMixin.timestamp()
     for some in batches(asked):
         values = checking_parameters(context, some, missing, now)
-        rows = statements.fetch(session, checking(), values)
+        rows = statements.fetch(session, checking(_asks_scheduler(context)), values)
         found = [_Found(each, [], []) for each in some]
         for row in rows:
             each = found[row.position - 1]
@@ -150,6 +154,10 @@ def _look(
             if row.id is not None:
                 each.claims.append(statements.claim_of(row))
         yield from found
+
+
+def _asks_scheduler(context: Context) -> bool:
+    return context.get_setting(ASK_SCHEDULER) is True
 
 
 # What is free? ------------------------------------------------------------------------
@@ -211,7 +219,8 @@ def _busy(
     first = 0
     for some in batches(asked):
         values = checking_parameters(context, some, "collide", now)
-        for row in statements.fetch(session, busy(), values):
+        rows = statements.fetch(session, busy(_asks_scheduler(context)), values)
+        for row in rows:
             found[first + row.position - 1].append(statements.period_of(row.during))
         first += len(some)
     return found

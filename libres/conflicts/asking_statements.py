@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, case, func, select, text
 from sqlalchemy import cast as as_type
@@ -28,18 +28,46 @@ def checking_parameters(
     return {**values, "now": now, "ignoring": missing == "ignore"}
 
 
+_NAMES: Final = [column.key for column in statements.COLUMNS]
+
+_NO_CLAIM: Final = {
+    "id": "-row_number() OVER ()",
+    "span": "numrange(NULL, NULL)",
+    "span_given": "false",
+    "dims": "NULL::jsonb",
+    "before": "interval '0'",
+    "after": "interval '0'",
+    "url": "NULL",
+    "named": "NULL",
+    "of_part": "NULL::bigint",
+}
+"""What a claim has that a reservation has not."""
+
+_RESERVED: Final = f"""\
+    UNION ALL
+    SELECT {", ".join(_NO_CLAIM.get(name, f"claim.{name}") for name in _NAMES)}
+    FROM conflict_reserved(
+        :context, tree.resource, passed.starts, passed.ends
+    ) AS claim
+    WHERE passed.dims IS NULL AND NOT (passed.span_given AND :ignoring)
+    AND (claim.source, claim.source_id)
+        IS DISTINCT FROM (passed.source, passed.source_id)
+"""
+"""What the scheduler has given away."""
+
+
 @cache
-def checking() -> Any:
+def checking(with_reserved: bool) -> Any:
     """Who is in the way of each proposal? At least one row for each of its resources,
     which is empty if nobody is; by position, from 1."""
-    names = [column.key for column in statements.COLUMNS]
-    columns = ", ".join(f"claim.{name}" for name in names)
+    columns = ", ".join(f"claim.{name}" for name in _NAMES)
+    own = ", ".join(_NAMES)
     statement = text(f"""\
 {TREE}
 SELECT tree.position, tree.resource AS asked, {columns}
 FROM tree JOIN passed USING (position)
 LEFT JOIN LATERAL (
-    SELECT * FROM conflict_claims AS claim
+    SELECT {own} FROM conflict_claims AS claim
     WHERE {IS_ASKED}
     AND claim.during && tstzrange(passed.starts, passed.ends)
     AND claim.span && numrange(passed.lowest, passed.highest, passed.bounds)
@@ -48,7 +76,7 @@ LEFT JOIN LATERAL (
     AND (passed.dims IS NULL OR claim.dims @> CAST(passed.dims AS jsonb))
     AND (claim.source, claim.source_id)
         IS DISTINCT FROM (passed.source, passed.source_id)
-    OFFSET 0
+{_RESERVED if with_reserved else ""}    OFFSET 0
 ) AS claim ON true
 ORDER BY tree.position, lower(claim.during) NULLS FIRST, claim.id""")
     typed = [column.label(column.key) for column in statements.COLUMNS]
@@ -57,8 +85,16 @@ ORDER BY tree.position, lower(claim.during) NULLS FIRST, claim.id""")
 
 
 @cache
-def busy() -> Any:
+def busy(with_reserved: bool) -> Any:
     """When is any of these resources taken, of a time? By resource and start."""
+    reserved = """\
+    UNION ALL
+    SELECT during FROM conflict_reserved(
+        :context, tree.resource, passed.starts, passed.ends
+    ) AS claim
+    WHERE (claim.source, claim.source_id)
+        IS DISTINCT FROM (passed.source, passed.source_id)
+"""
     return text(f"""\
 {TREE}
 SELECT tree.position, claim.during
@@ -71,7 +107,7 @@ CROSS JOIN LATERAL (
     AND claim.exclusive AND (claim.expires IS NULL OR claim.expires > :now)
     AND (claim.source, claim.source_id)
         IS DISTINCT FROM (passed.source, passed.source_id)
-    OFFSET 0
+{reserved if with_reserved else ""}    OFFSET 0
 ) AS claim
 ORDER BY tree.position, lower(claim.during) NULLS FIRST""").columns(
         position=BigInteger, during=TSTZRANGE()

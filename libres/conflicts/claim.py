@@ -180,9 +180,11 @@ def _expiry(expires: object) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim that is stored."""
+    """A claim that is stored, or what the scheduler has given away, read as one."""
 
     id: int
+    """Below zero if it is not stored."""
+
     source: str
     source_id: str
     part: int

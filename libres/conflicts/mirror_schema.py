@@ -39,7 +39,9 @@ CREATE OR REPLACE FUNCTION conflict_mirrored(
     source text, source_id text, part bigint, resource text, during tstzrange,
     exclusive boolean, capacity integer, places integer, tentative boolean,
     expires timestamptz, label text
-) LANGUAGE sql STABLE AS $$
+) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN RETURN QUERY
 WITH slots AS (
     SELECT '{RESERVATIONS}' AS source, source_id, allocation_id, start, "end"
     FROM reserved_slots
@@ -115,15 +117,50 @@ SELECT
     CASE WHEN stretches.quota > 1 THEN stretches.places::integer ELSE 1 END,
     tentative,
     stretches.expires,
-    coalesce(reservation.email, blocker.reason)
+    coalesce(reservation.email, blocker.reason)::text
 FROM stretches
 LEFT JOIN reservations AS reservation
 ON stretches.source = '{RESERVATIONS}' AND reservation.id = stretches.source_id
 LEFT JOIN reservation_blockers AS blocker
-ON stretches.source = '{BLOCKERS}' AND blocker.id = stretches.source_id
-$$"""
+ON stretches.source = '{BLOCKERS}' AND blocker.id = stretches.source_id;
+END $$"""
 """What are the claims of these reservations and blockers? A row for each stretch of
 time with the same number of places; ends are stored one microsecond short there."""
+
+RESERVED: Final = r"""
+CREATE OR REPLACE FUNCTION conflict_reserved(
+    asked_context text, asked text, first timestamptz, last timestamptz
+) RETURNS TABLE (
+    source text, source_id text, part bigint, resource text, during tstzrange,
+    exclusive boolean, capacity integer, places integer, tentative boolean,
+    expires timestamptz, label text
+) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    reservation_ids bigint[];
+    blocker_ids bigint[];
+    since timestamp := coalesce(first AT TIME ZONE 'UTC', '-infinity');
+    until timestamp := coalesce(last AT TIME ZONE 'UTC', 'infinity');
+BEGIN
+    IF asked !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    OR EXISTS (SELECT FROM conflict_mirrors WHERE context = asked_context) THEN
+        RETURN;
+    END IF;
+    SELECT
+        array_agg(DISTINCT slot.source_id) FILTER (WHERE source_type = 'reservation'),
+        array_agg(DISTINCT slot.source_id) FILTER (WHERE source_type = 'blocker')
+    INTO reservation_ids, blocker_ids
+    FROM allocations AS place
+    JOIN reserved_slots AS slot ON slot.allocation_id = place.id
+    WHERE place.mirror_of = asked::uuid AND place._start < until AND place._end >= since
+    AND slot.start < until AND slot."end" >= since;
+    RETURN QUERY SELECT mirrored.*
+    FROM conflict_mirrored(reservation_ids, blocker_ids, false) AS mirrored
+    WHERE mirrored.resource = lower(asked)
+    AND mirrored.during && tstzrange(first, last);
+END $$"""
+"""What has the scheduler given away of a resource, unless it is mirrored? As it reads
+the tables of the core, it can be made before them, but not called."""
 
 FEW: Final = f"""\
 coalesce(cardinality(reservation_ids), 0) + coalesce(cardinality(blocker_ids), 0)
@@ -283,8 +320,9 @@ AFTER {event} ON {table} {reads}
 FOR EACH STATEMENT EXECUTE FUNCTION conflict_mirror_{function}()"""
 
 
+READING: Final = (MIRRORED, RESERVED)
+
 CREATING: Final = (
-    MIRRORED,
     FOLLOW,
     *(_function(name, body) for name, body in FUNCTIONS.items()),
     *(_trigger(*watched) for watched in WATCHED),

@@ -79,16 +79,17 @@ CASE WHEN exclusive THEN conflict_text_span(
 _NAMES: Final = "context || source || source_id || resource"
 
 _FITS: Final = f"""\
-resource <> '' AND source <> '' AND source_id <> ''
+least(resource, source, source_id) <> ''
 AND octet_length({_NAMES}) <= {4 * LONGEST_NAME}
 AND position(U&'\\001F' IN {_NAMES}) = 0"""
 
+# An end that is open is NULL, which a constraint lets pass.
 _POSSIBLE: Final = """\
 NOT isempty(during) AND NOT isempty(span)
 AND (lower_inf(during) OR lower_inc(during)) AND NOT upper_inc(during)
-AND (lower(during) IS NULL OR lower(during) >= '0001-01-02 00:00+00')
-AND (upper(during) IS NULL OR upper(during) <= '9999-12-30 00:00+00')
-AND before >= '0'::interval AND after >= '0'::interval
+AND lower(during) >= '0001-01-02 00:00+00'
+AND upper(during) <= '9999-12-30 00:00+00'
+AND least(before, after) >= '0'::interval
 AND places BETWEEN 1 AND coalesce(capacity, 1)"""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import DDL, Connection, event, func, select
 
+from libres.conflicts import mirror_schema
 from libres.conflicts.models import (
     CAPACITY,
     HASH,
@@ -181,7 +182,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION {function}()"""
 NEEDED: Final = (TEXT_SPAN, HASHING)
 """What the table is made of."""
 
-TRIGGERS: Final = (
+FUNCTIONS: Final = (
+    *mirror_schema.READING,
     COUNT_PLACES,
     CLAIM_PARTS,
     _trigger("INSERT", "conflict_count_places"),
@@ -199,7 +201,7 @@ def create_missing(connection: Connection) -> None:
         connection.execute(ddl(statement))
     tables: list[Any] = [model.__table__ for model in MODELS]
     ConflictClaim.metadata.create_all(connection, tables=tables)
-    for statement in TRIGGERS:
+    for statement in FUNCTIONS:
         connection.execute(ddl(statement))
 
 
@@ -208,7 +210,7 @@ def _attach() -> None:
     table: Any = ConflictClaim.__table__
     for statement in NEEDED:
         event.listen(table, "before_create", ddl(statement))
-    for statement in TRIGGERS:
+    for statement in FUNCTIONS:
         event.listen(table, "after_create", ddl(statement))
 
 
