@@ -16,9 +16,9 @@ from libres.conflicts.asking_statements import (
 )
 from libres.conflicts.claim import NO_TIME, Claim, Proposal
 from libres.conflicts.errors import InvalidClaim
+from libres.conflicts.passing import batches, read_proposal
 from libres.conflicts.query import Missing, checked_missing
 from libres.conflicts.values import Period, period_of, whole_of
-from libres.conflicts.writing import batches, read_proposal
 from libres.db.models.timestamp import TimestampMixin
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The SQL that asks; it takes proposals as arrays, as `writing_statements` does."""
+"""The SQL that asks; it takes proposals as `passing` does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE
 from libres.conflicts import statements
 from libres.conflicts.claim import Proposal
 from libres.conflicts.models import ConflictClaim
-from libres.conflicts.writing_statements import ASKED, IS_ASKED, TREE, parameters
+from libres.conflicts.passing import ASKED, IS_ASKED, TREE, parameters
 
 if TYPE_CHECKING:
     from libres.context.core import Context

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from libres.conflicts.locking import MOST_LOCKS, in_turn, is_locked
 from libres.conflicts.models import is_of
-from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 
 RESERVATIONS: Final = "libres.Reservation"
 BLOCKERS: Final = "libres.Blocker"

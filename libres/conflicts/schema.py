@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import DDL, Connection, event, func, select
 
 from libres.conflicts import mirror_schema
+from libres.conflicts.locking import MOST_LOCKS, in_turn, is_locked
 from libres.conflicts.models import (
     CAPACITY,
     HASH,
@@ -22,7 +23,6 @@ from libres.conflicts.models import (
     ConflictTracking,
     derived_part,
 )
-from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 from libres.db.operations.setting_up import SETTING_UP
 
 ddl: Callable[[str], DDL] = DDL

@@ -14,9 +14,9 @@ from sqlalchemy import TextClause, text
 from libres.conflicts import statements
 from libres.conflicts.errors import InvalidClaim
 from libres.conflicts.keys import resource_key
+from libres.conflicts.locking import LOCKS
 from libres.conflicts.models import INHERITED, derived_part, is_of
 from libres.conflicts.refusing import translated
-from libres.conflicts.writing_statements import LOCKS
 from libres.db.models.timestamp import TimestampMixin
 
 if TYPE_CHECKING:

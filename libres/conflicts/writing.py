@@ -13,18 +13,17 @@ from libres.conflicts import statements
 from libres.conflicts.claim import Claim, Proposal
 from libres.conflicts.errors import ConflictError, IncompleteQuestion, InvalidClaim
 from libres.conflicts.keys import resource_key
+from libres.conflicts.locking import MOST_LOCKS, locking_bulk
+from libres.conflicts.passing import batches, parameters, read_proposal
 from libres.conflicts.refusing import translated
 from libres.conflicts.values import id_of, name_of
 from libres.conflicts.writing_statements import (
     DEFERRED,
     IMMEDIATE,
-    MOST_LOCKS,
     dropping,
     dropping_expired,
     finding,
-    locking_bulk,
     making_room,
-    parameters,
     writing,
 )
 from libres.db.models.timestamp import TimestampMixin
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from libres.context.core import Context
-
-BATCH: Final = 1000
-"""Rows per statement."""
 
 OWN_SOURCE: Final = "libres.Claim"
 """The source of claims that no record stands behind."""
@@ -156,30 +152,12 @@ def guarded(context: Context, session: Session, wait: bool) -> Iterator[None]:
 # Reading what is passed ---------------------------------------------------------------
 
 
-def read_proposal(row: object) -> Proposal:
-    """Return a proposal, or make one of a dict. Raises InvalidClaim if it is none."""
-    if isinstance(row, Mapping):
-        return _from_mapping(row)
-    if not isinstance(row, Proposal):
-        message = f"A Proposal is needed, or a dict of its values, not {row!r}."
-        raise InvalidClaim(message)
-    return row
-
-
 def _owned(row: object) -> Proposal:
     proposal = read_proposal(row)
     if proposal.source is None:
         message = "A claim belongs to a record: give its source and source_id."
         raise IncompleteQuestion(message)
     return proposal
-
-
-def _from_mapping(row: Mapping[str, Any]) -> Proposal:
-    try:
-        return Proposal(**row)
-    except TypeError as error:
-        message = f"This is no proposal ({error}): see the names of Proposal."
-        raise InvalidClaim(message) from None
 
 
 def _check_identities(proposals: Sequence[Proposal]) -> None:
@@ -335,9 +313,3 @@ _ALIKE: Final = (
 
 def _run(session: Session, statement: Any, values: Mapping[str, Any]) -> list[Any]:
     return statements.fetch(session, statement, values)
-
-
-def batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Yield so many rows as one statement takes."""
-    for first in range(0, len(rows), BATCH):
-        yield rows[first : first + BATCH]

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Table
 
 from libres.conflicts.errors import NotTrackable
+from libres.conflicts.locking import MOST_LOCKS, in_turn, is_locked
 from libres.conflicts.models import is_of
 from libres.conflicts.tracking.derivation import (
     COLUMNS,
@@ -27,7 +28,6 @@ from libres.conflicts.tracking.derivation import (
 )
 from libres.conflicts.tracking.folding import quoted
 from libres.conflicts.tracking.mapping import ClaimMapping, Target
-from libres.conflicts.writing_statements import MOST_LOCKS, in_turn, is_locked
 
 TABLES: Final = {
     "INSERT": "REFERENCING NEW TABLE AS fresh",
