@@ -1,0 +1,115 @@
+"""Allocates time of many subjects, set by set, with the checks of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from libres.db.models.timestamp import TimestampMixin
+from libres.db.passing import fetch
+from libres.domain.judging import check_quota
+from libres.domain.spans import Span, first_overlap
+from libres.modules.rasterizer import Raster, checked_raster
+from libres.timetable import statements
+from libres.timetable.errors import InvalidWindow
+from libres.timetable.subjects import known
+from libres.timetable.windows import window_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from libres.context.core import Context
+
+BATCH: Final = 20_000
+"""Allocations per statement."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many spans are done, of how many."""
+
+
+def spans_of(spans: object, raster: Raster, timezone: str | None) -> list[Span]:
+    """Read spans to allocate, on the raster; they must not overlap each other."""
+    if not isinstance(spans, Iterable) or isinstance(spans, str):
+        message = f"Spans are a list of (start, end), not {spans!r}."
+        raise InvalidWindow(message)
+    found = [
+        Span.rasterized(*_ends(each, timezone), checked_raster(raster))
+        for each in spans
+    ]
+    if overlap := first_overlap(found):
+        message = f"{overlap[0]} and {overlap[1]} overlap each other."
+        raise InvalidWindow(message)
+    return found
+
+
+def _ends(span: Any, timezone: str | None) -> tuple[Any, Any]:
+    start, end = (span.start, span.end) if isinstance(span, Span) else span
+    window = window_of(start, end, timezone)
+    return window.start, window.end
+
+
+def open_many(
+    context: Context,
+    session: Session,
+    wanted: Sequence[tuple[str, Sequence[Span]]],
+    *,
+    raster: Raster,
+    quota: int,
+    skip_overlapping: bool,
+    progress: Progress | None,
+) -> int:
+    """Allocate the spans of each subject; return how many were written."""
+    check_quota(quota)
+    known(context, session, [name for name, _ in wanted])
+    total = sum(len(spans) for _, spans in wanted)
+    written = done = 0
+    for rows in _batches(wanted):
+        values = _values(context, rows)
+        if not skip_overlapping:
+            _refuse_overlaps(session, values)
+        values |= {
+            "quota": quota,
+            "raster": raster,
+            "data": None,
+            "now": TimestampMixin.timestamp().replace(tzinfo=None),
+        }
+        written += int(fetch(session, statements.opening(), values)[0][0])
+        done += len(rows)
+        if progress is not None:
+            progress(done, total)
+    return written
+
+
+def _batches(
+    wanted: Sequence[tuple[str, Sequence[Span]]],
+) -> Iterator[list[tuple[str, Span]]]:
+    rows: list[tuple[str, Span]] = []
+    for name, spans in wanted:
+        for span in spans:
+            rows.append((name, span))
+            if len(rows) == BATCH:
+                yield rows
+                rows = []
+    if rows:
+        yield rows
+
+
+def _values(context: Context, rows: Sequence[tuple[str, Span]]) -> dict[str, Any]:
+    stored = [span.stored for _, span in rows]
+    return {
+        "context": context.name,
+        "name": [name for name, _ in rows],
+        "starts": [start.replace(tzinfo=None) for start, _ in stored],
+        "ends": [end.replace(tzinfo=None) for _, end in stored],
+    }
+
+
+def _refuse_overlaps(session: Session, values: dict[str, Any]) -> None:
+    for row in fetch(session, statements.overlapping(), values):
+        there = Span.from_stored(row.taken_from, row.taken_until)
+        message = (
+            f"{row.name} is allocated from {there.start.isoformat()} to "
+            f"{there.end.isoformat()} already: pass skip_overlapping=True to leave out "
+            f"what is in the way."
+        )
+        raise InvalidWindow(message)

@@ -1,0 +1,482 @@
+"""The SQL of timetables: who is free when, derived from the live rows.
+
+All of it consists of the same parts: the *subjects* asked about, the windows that are
+*wanted*, what is *opened* by allocations within them, what is *taken* of it, and what
+is *free*. Times are those of the core: UTC without a zone, stored ends one microsecond
+short; here they are half-open.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from typing import Final
+
+from sqlalchemy import Boolean, Integer, Text, TextClause, text
+
+from libres.db.models.types import UTCDateTime
+from libres.timetable.schema import COUNTS, LONGEST
+
+_COLUMNS: Final = "name, resource, timezone, tags, data, active"
+"""What is read of a subject."""
+
+SUBJECTS: Final = f"""\
+subjects AS (
+    SELECT {_COLUMNS} FROM timetable_subjects
+    WHERE context = :context AND active
+    AND (CAST(:among AS text[]) IS NULL OR name = ANY (CAST(:among AS text[])))
+    AND tags @> CAST(:tags AS text[])
+)"""
+"""Whom is it about? *among*: None for everybody."""
+
+_NAMED: Final = f"""\
+subjects AS (
+    SELECT {_COLUMNS} FROM timetable_subjects
+    WHERE context = :context AND name = ANY (CAST(:among AS text[]))
+)"""
+"""The same, whether they are active or not."""
+
+WANTED: Final = """\
+wanted AS (
+    SELECT starts, ends, position
+    FROM unnest(CAST(:starts AS timestamp[]), CAST(:ends AS timestamp[]))
+    WITH ORDINALITY AS wanted (starts, ends, position)
+)"""
+"""Which windows are asked about?"""
+
+_EVER: Final = """\
+wanted AS (
+    SELECT timestamp '-infinity' AS starts, timestamp 'infinity' AS ends, 1 AS position
+)"""
+"""All time."""
+
+
+def _in_window(row: str, start: str, end: str) -> str:
+    """Write a condition for rows of a usual length, by an index that begins with the
+    start."""
+    return f"""\
+{row}.{start} < wanted.ends AND {row}.{start} >= wanted.starts - {LONGEST}
+    AND {row}.{end} >= wanted.starts"""
+
+
+def _long_in_window(row: str, start: str, end: str) -> str:
+    """Write one for the others, which are few."""
+    return f"""\
+{row}.{end} - {row}.{start} >= {LONGEST}
+    AND {row}.{start} < wanted.starts - {LONGEST} AND {row}.{end} >= wanted.starts"""
+
+
+OPENED: Final = f"""\
+opened AS MATERIALIZED (
+    SELECT position, resource, quota, _start,
+        greatest(_start, wanted.starts) AS starts,
+        least(_end + interval '1 microsecond', wanted.ends) AS ends
+    FROM wanted JOIN allocations AS place ON {_in_window("place", "_start", "_end")}
+    JOIN subjects USING (resource)
+    WHERE place.resource = place.mirror_of
+    UNION ALL
+    SELECT position, resource, quota, _start,
+        greatest(_start, wanted.starts),
+        least(_end + interval '1 microsecond', wanted.ends)
+    FROM wanted
+    JOIN allocations AS place ON {_long_in_window("place", "_start", "_end")}
+    JOIN subjects USING (resource)
+    WHERE place.resource = place.mirror_of
+)"""
+"""What is allocated, cut to the windows?"""
+
+SLOTS: Final = f"""\
+slots AS (
+    SELECT position, resource, allocation_id, start, "end"
+    FROM wanted JOIN reserved_slots AS slot ON {_in_window("slot", "start", '"end"')}
+    UNION ALL
+    SELECT position, resource, allocation_id, start, "end"
+    FROM wanted
+    JOIN reserved_slots AS slot ON {_long_in_window("slot", "start", '"end"')}
+)"""
+"""What is reserved or blocked, of any resource?"""
+
+CROWDS: Final = """\
+crowds AS (
+    SELECT DISTINCT position, resource, _start, quota FROM opened
+    WHERE resource IN (SELECT resource FROM opened WHERE quota > 1)
+)"""
+"""What is allocated of those who have more than one place?"""
+
+_RESERVED: Final = """\
+    SELECT position, resource, start AS starts,
+        "end" + interval '1 microsecond' AS ends
+    FROM slots JOIN subjects USING (resource)
+    WHERE resource NOT IN (SELECT resource FROM crowds)"""
+
+_CROWDED: Final = """\
+    SELECT crowds.position, crowds.resource, slots.start,
+        slots."end" + interval '1 microsecond'
+    FROM crowds JOIN allocations AS place
+    ON place.mirror_of = crowds.resource AND place._start = crowds._start
+    JOIN slots ON slots.allocation_id = place.id AND slots.position = crowds.position
+    GROUP BY crowds.position, crowds.resource, crowds.quota, slots.start, slots."end"
+    HAVING count(*) >= crowds.quota"""
+
+
+def _claimed(which: str) -> str:
+    """Write what claims take, of those that last, or expire, or both."""
+    return f"""\
+    SELECT position, subjects.resource,
+        lower(claim.during) AT TIME ZONE 'UTC' AS starts,
+        upper(claim.during) AT TIME ZONE 'UTC' AS ends
+    FROM wanted JOIN conflict_claims AS claim
+    ON claim.during && tstzrange(
+        wanted.starts AT TIME ZONE 'UTC', wanted.ends AT TIME ZONE 'UTC'
+    )
+    JOIN subjects ON subjects.resource::text = claim.resource
+    WHERE claim.context = :context AND {COUNTS}
+    AND ({which})"""
+
+
+_LASTING: Final = "claim.expires IS NULL"
+_EXPIRING: Final = "claim.expires > CAST(:now AS timestamptz)"
+
+_PENDING: Final = """\
+    SELECT position, subjects.resource, asked.start,
+        asked."end" + interval '1 microsecond'
+    FROM wanted JOIN (
+        SELECT reservations.resource, reservations.start, reservations."end", created,
+            modified, session_id
+        FROM reservations
+        WHERE status = 'pending' AND target_type = 'allocation'
+        UNION ALL
+        SELECT member.resource, member._start, member._end, reservations.created,
+            reservations.modified, session_id
+        FROM reservations JOIN allocations AS member
+        ON member."group" = target AND member.resource = member.mirror_of
+        WHERE status = 'pending' AND target_type = 'group'
+    ) AS asked ON asked.start < wanted.ends AND asked."end" >= wanted.starts
+    JOIN subjects USING (resource)
+    WHERE asked.session_id IS NULL
+    OR coalesce(asked.modified, asked.created)
+        > CAST(:now AS timestamptz) AT TIME ZONE 'UTC' - interval '15 minutes'"""
+
+
+def _taken(*parts: str) -> str:
+    """Write what takes time."""
+    union = "\n    UNION ALL\n".join(parts)
+    return f"taken AS (\n{union}\n)"
+
+
+FREE: Final = """\
+free AS (
+    SELECT position, resource,
+        opened.spans - coalesce(taken.spans, '{}'::tsmultirange) AS spans
+    FROM (
+        SELECT position, resource, range_agg(tsrange(starts, ends)) AS spans
+        FROM opened GROUP BY position, resource
+    ) AS opened
+    LEFT JOIN (
+        SELECT position, resource, range_agg(tsrange(starts, ends)) AS spans
+        FROM taken GROUP BY position, resource
+    ) AS taken USING (position, resource)
+)"""
+"""What is opened and not taken, in one piece where it touches?"""
+
+
+class Source(Enum):
+    """What free time is derived of."""
+
+    ROWS = "rows"
+    """Allocations, slots, claims."""
+
+    TENTATIVE = "tentative"
+    """The same, and what waits to be approved."""
+
+    CACHE = "cache"
+    """What is cached, and claims that expire, which is not."""
+
+
+CACHED: Final = """\
+opened AS MATERIALIZED (
+    SELECT position, resource, greatest(free.starts, wanted.starts) AS starts,
+        least(free.ends, wanted.ends) AS ends
+    FROM wanted JOIN timetable_free AS free
+    ON free.starts < wanted.ends AND free.starts > wanted.starts - interval '24 hours'
+    AND free.ends > wanted.starts AND free.context = :context
+    JOIN subjects USING (resource)
+)"""
+"""The same, of the cache; what is taken is not in there."""
+
+
+def _known(source: Source) -> str:
+    """Write all the parts that lead to what is taken."""
+    claimed = _claimed(f"{_LASTING} OR {_EXPIRING}")
+    slots = [OPENED, SLOTS, CROWDS]
+    parts = {
+        Source.ROWS: [*slots, _taken(_RESERVED, _CROWDED, claimed)],
+        Source.TENTATIVE: [*slots, _taken(_RESERVED, _CROWDED, claimed, _PENDING)],
+        Source.CACHE: [CACHED, _taken(_claimed(_EXPIRING))],
+    }
+    return "WITH " + ",\n".join([SUBJECTS, WANTED, *parts[source]])
+
+
+_LASTING_ROWS: Final = _taken(_RESERVED, _CROWDED, _claimed(_LASTING))
+
+DERIVED: Final = f"""\
+WITH {_NAMED},
+{_EVER},
+{OPENED},
+{SLOTS},
+{CROWDS},
+{_LASTING_ROWS},
+{FREE},
+derived AS (
+    SELECT resource, greatest(lower(span), day) AS starts,
+        least(upper(span), day + interval '1 day') AS ends
+    FROM free CROSS JOIN unnest(spans) AS span
+    CROSS JOIN generate_series(
+        date_trunc('day', lower(span)), upper(span) - interval '1 microsecond',
+        interval '1 day'
+    ) AS day
+)"""
+"""What is to be cached of some subjects?"""
+
+
+# Questions ----------------------------------------------------------------------------
+
+_TIMES: Final = {"starts": UTCDateTime(), "ends": UTCDateTime()}
+
+
+@cache
+def free_spans(source: Source) -> TextClause:
+    """When are these subjects free within the windows? By name and start."""
+    statement = text(f"""\
+{_known(source)},
+{FREE}
+SELECT name, position, lower(span) AS starts, upper(span) AS ends
+FROM free JOIN subjects USING (resource) CROSS JOIN unnest(spans) AS span
+ORDER BY name, position, starts""")
+    return statement.columns(name=Text, position=Integer, **_TIMES)  # type: ignore[return-value]
+
+
+@cache
+def known_spans(source: Source) -> TextClause:
+    """What is opened, and what is taken? By name and start."""
+    statement = text(f"""\
+{_known(source)}
+SELECT name, is_taken, spans.starts, spans.ends
+FROM (
+    SELECT resource, false AS is_taken, starts, ends FROM opened
+    UNION ALL
+    SELECT resource, true, starts, ends FROM taken
+) AS spans JOIN subjects USING (resource)
+ORDER BY name, spans.starts""")
+    return statement.columns(name=Text, is_taken=Boolean, **_TIMES)  # type: ignore[return-value]
+
+
+_WHOLE: Final = """\
+found AS (
+    SELECT resource FROM (
+        SELECT position, resource FROM opened JOIN wanted USING (position)
+        GROUP BY position, resource, wanted.starts, wanted.ends
+        HAVING sum(opened.ends - opened.starts) = wanted.ends - wanted.starts
+        EXCEPT SELECT position, resource FROM taken
+    ) AS whole
+    GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
+)"""
+"""Who is free during the whole of all windows? Allocations of a resource never overlap,
+so what they cover is the sum of their lengths."""
+
+_PARTLY: Final = f"""\
+{FREE},
+found AS (
+    SELECT resource FROM (
+        SELECT position, resource FROM free JOIN wanted USING (position)
+        CROSS JOIN LATERAL (
+            SELECT sum(upper(span) - lower(span)) AS total,
+                max(upper(span) - lower(span)) AS longest
+            FROM unnest(spans) AS span
+        ) AS measured
+        WHERE measured.longest >= CAST(:duration AS interval)
+        AND extract(epoch FROM measured.total)
+            >= :fraction * extract(epoch FROM wanted.ends - wanted.starts)
+    ) AS partly
+    GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
+)"""
+"""Who is free for so long in one piece, and for such a share, in all windows?"""
+
+_BY_NAME: Final = f"""\
+SELECT {_COLUMNS} FROM found JOIN subjects USING (resource)
+WHERE CAST(:after AS text) IS NULL OR name > :after
+ORDER BY name LIMIT :most"""
+
+_LEAST_BOOKED: Final = f"""\
+SELECT {_COLUMNS} FROM found JOIN subjects USING (resource)
+LEFT JOIN LATERAL (
+    SELECT sum(slot."end" - slot.start) AS booked FROM reserved_slots AS slot
+    WHERE slot.resource = subjects.resource AND slot.start >= :since
+    AND slot.start < :until AND slot.source_type = 'reservation'
+) AS load ON true
+ORDER BY coalesce(booked, interval '0'), name LIMIT :most"""
+
+
+@cache
+def who(whole: bool, source: Source, fair: bool) -> TextClause:
+    """Who is free? By name, or those first who have been booked least."""
+    found = _WHOLE if whole else _PARTLY
+    order = _LEAST_BOOKED if fair else _BY_NAME
+    return text(f"{_known(source)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
+
+
+@cache
+def how_many(whole: bool, source: Source) -> TextClause:
+    """How many are free?"""
+    found = _WHOLE if whole else _PARTLY
+    return text(f"{_known(source)},\n{found}\nSELECT count(*) FROM found")
+
+
+@cache
+def counts(source: Source) -> TextClause:
+    """How many are free during each whole step of a window? Steps count from 0."""
+    return text(f"""\
+{_known(source)},
+{FREE},
+changes AS (
+    SELECT change.step, sum(change.number) AS number
+    FROM free JOIN wanted USING (position) CROSS JOIN unnest(spans) AS span
+    CROSS JOIN LATERAL (
+        SELECT
+            ceil(extract(epoch FROM lower(span) - wanted.starts) / :step) AS first,
+            floor(extract(epoch FROM upper(span) - wanted.starts) / :step) AS last
+    ) AS steps
+    CROSS JOIN LATERAL (
+        VALUES (steps.first, 1), (steps.last, -1)
+    ) AS change (step, number)
+    WHERE steps.first < steps.last
+    GROUP BY change.step
+)
+SELECT step::integer AS step, sum(number) OVER (ORDER BY step)::integer AS number
+FROM changes ORDER BY step""")
+
+
+# Opening ------------------------------------------------------------------------------
+
+_NEW: Final = """\
+WITH asked AS (
+    SELECT subject.resource, subject.name, subject.timezone, span.starts, span.ends
+    FROM unnest(CAST(:name AS text[]), CAST(:starts AS timestamp[]),
+        CAST(:ends AS timestamp[])) AS span (name, starts, ends)
+    JOIN timetable_subjects AS subject
+    ON subject.context = :context AND subject.name = span.name
+),
+-- Of those that start before the end, only the last one can reach into the span, as
+-- allocations of a resource do not overlap.
+judged AS (
+    SELECT asked.*, before._start AS taken_from, before._end AS taken_until,
+        coalesce(before._end >= asked.starts, false) AS is_taken
+    FROM asked LEFT JOIN LATERAL (
+        SELECT _start, _end FROM allocations
+        WHERE resource = asked.resource AND _start <= asked.ends
+        ORDER BY _start DESC LIMIT 1
+    ) AS before ON true
+)"""
+"""Which spans are asked for, and what is in the way of each? Ends are stored ends."""
+
+
+@cache
+def overlapping() -> TextClause:
+    """Which of the spans overlaps something? The first by name and start."""
+    statement = text(f"""\
+{_NEW}
+SELECT name, starts, ends, taken_from, taken_until FROM judged WHERE is_taken
+ORDER BY name, starts LIMIT 1""")
+    times = {"taken_from": UTCDateTime(), "taken_until": UTCDateTime()}
+    return statement.columns(name=Text, **_TIMES, **times)  # type: ignore[return-value]
+
+
+@cache
+def opening() -> TextClause:
+    """Allocate those spans that overlap nothing, and count them."""
+    return text(f"""\
+{_NEW},
+written AS (
+    INSERT INTO allocations (
+        resource, mirror_of, type, "group", quota, quota_limit, partly_available,
+        approve_manually, timezone, data, _start, _end, _raster, created
+    )
+    SELECT resource, resource, 'generic', gen_random_uuid(), :quota, 0, true, false,
+        timezone, :data, starts, ends, :raster, CAST(:now AS timestamp)
+    FROM judged WHERE NOT is_taken
+    ORDER BY resource, starts
+    RETURNING 1
+)
+SELECT count(*) FROM written""")
+
+
+# Closing ------------------------------------------------------------------------------
+
+
+@cache
+def touching() -> TextClause:
+    """Which allocations overlap these spans, and who holds any of them?"""
+    statement = text("""\
+WITH asked AS (
+    SELECT resource, subject.name, span.starts, span.ends
+    FROM unnest(CAST(:name AS text[]), CAST(:starts AS timestamp[]),
+        CAST(:ends AS timestamp[])) AS span (name, starts, ends)
+    JOIN timetable_subjects AS subject
+    ON subject.context = :context AND subject.name = span.name
+),
+touched AS (
+    SELECT DISTINCT asked.name, place.id, place."group", place.resource, _start, _end
+    FROM asked JOIN allocations AS place ON place.resource = asked.resource
+    AND place.mirror_of = asked.resource
+    AND _start <= asked.ends AND _end >= asked.starts
+)
+SELECT name, id, _start AS starts, _end AS ends,
+    EXISTS (SELECT FROM reservations WHERE target = touched."group")
+    OR EXISTS (SELECT FROM reservation_blockers WHERE target = touched."group")
+    OR EXISTS (
+        SELECT FROM allocations AS place JOIN reserved_slots AS slot
+        ON slot.allocation_id = place.id
+        WHERE place.mirror_of = touched.resource AND place._start = touched._start
+    ) AS is_held
+FROM touched ORDER BY name, starts""")
+    return statement.columns(name=Text, id=Integer, is_held=Boolean, **_TIMES)  # type: ignore[return-value]
+
+
+@cache
+def removing() -> TextClause:
+    """Delete what has no part left, and the mirrors of all that is cut."""
+    return text("""\
+WITH cut AS (
+    SELECT resource, _start FROM allocations WHERE id = ANY (CAST(:cut AS integer[]))
+)
+DELETE FROM allocations AS place
+WHERE place.id = ANY (CAST(:removed AS integer[]))
+OR resource <> mirror_of
+AND (mirror_of, _start) IN (SELECT resource, _start FROM cut)""")
+
+
+@cache
+def adding_parts() -> TextClause:
+    """Add the further parts of what is cut."""
+    return text("""\
+INSERT INTO allocations (
+    resource, mirror_of, type, "group", quota, quota_limit, partly_available,
+    approve_manually, timezone, data, _start, _end, _raster, created
+)
+SELECT resource, mirror_of, type, gen_random_uuid(), quota, quota_limit,
+    partly_available, approve_manually, timezone, data, part.starts, part.ends,
+    _raster, CAST(:now AS timestamp)
+FROM unnest(CAST(:ids AS integer[]), CAST(:starts AS timestamp[]),
+    CAST(:ends AS timestamp[])) AS part (id, starts, ends)
+JOIN allocations USING (id)""")
+
+
+@cache
+def cutting() -> TextClause:
+    """Leave the first part of what is cut."""
+    return text("""\
+UPDATE allocations SET _start = part.starts, _end = part.ends,
+    modified = CAST(:now AS timestamp)
+FROM unnest(CAST(:ids AS integer[]), CAST(:starts AS timestamp[]),
+    CAST(:ends AS timestamp[])) AS part (id, starts, ends)
+WHERE allocations.id = part.id""")
