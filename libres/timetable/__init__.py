@@ -19,6 +19,8 @@ from libres.timetable.errors import (
     UnknownSubject,
 )
 from libres.timetable.heatmap import Heat
+from libres.timetable.hours import InvalidHours, SpecialDay, Weekly
+from libres.timetable.planning import Applied
 from libres.timetable.rules import Common, Opportunity
 from libres.timetable.service import Timetable
 from libres.timetable.subjects import Subject
@@ -27,18 +29,22 @@ if TYPE_CHECKING:
     from libres.context.core import Context
 
 __all__ = (
+    "Applied",
     "Booked",
     "CacheDifference",
     "Closed",
     "Common",
     "Heat",
+    "InvalidHours",
     "InvalidSubject",
     "InvalidWindow",
     "NotCached",
     "Opportunity",
+    "SpecialDay",
     "Subject",
     "Timetable",
     "UnknownSubject",
+    "Weekly",
     "setup",
 )
 

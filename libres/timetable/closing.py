@@ -31,23 +31,26 @@ class Closed:
 
 
 def close_many(
-    context: Context, session: Session, names: Sequence[str], spans: Sequence[Span]
+    context: Context,
+    session: Session,
+    wanted: Sequence[tuple[str, Sequence[Span]]],
 ) -> Closed:
-    """Take these spans from the allocations of each subject."""
-    known(context, session, names)
-    stored = [_plain(span) for span in spans]
+    """Take the spans of each subject from its allocations."""
+    spans = dict(wanted)
+    known(context, session, [*spans])
+    stored = [(name, *_plain(span)) for name, some in wanted for span in some]
     rows = fetch(
         session,
         statements.touching(),
         {
             "context": context.name,
-            "name": [name for name in names for _ in stored],
-            "starts": [start for _ in names for start, _ in stored],
-            "ends": [end for _ in names for _, end in stored],
+            "name": [name for name, _, _ in stored],
+            "starts": [start for _, start, _ in stored],
+            "ends": [end for _, _, end in stored],
         },
     )
     parts = {
-        row.id: rules.without([Span.from_stored(row.starts, row.ends)], spans)
+        row.id: rules.without([Span.from_stored(row.starts, row.ends)], spans[row.name])
         for row in rows
         if not row.is_held
     }

@@ -13,6 +13,7 @@ from libres.timetable import (
     caching,
     closing,
     opening,
+    planning,
     schema,
     subjects,
 )
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from libres.timetable.caching import CacheDifference
     from libres.timetable.closing import Closed
     from libres.timetable.heatmap import Heat
+    from libres.timetable.hours import SpecialDay, Weekly
     from libres.timetable.opening import Progress
+    from libres.timetable.planning import Applied, Holidays
     from libres.timetable.rules import Common, Opportunity
     from libres.timetable.subjects import Subject
 
@@ -164,8 +167,64 @@ class Timetable(ContextServicesMixin):
             super().close()
             return None
         found = opening.spans_of(spans, raster, timezone)
-        wanted = names_of(names)
-        return closing.close_many(self.context, self.session, wanted, found)
+        wanted = [(name, found) for name in names_of(names)]
+        return closing.close_many(self.context, self.session, wanted)
+
+    # Hours ----------------------------------------------------------------------------
+
+    def set_hours(self, names: Iterable[str], hours: Iterable[Weekly]) -> None:
+        """Replace the weekly hours of subjects; `apply_template` allocates them."""
+        planning.set_hours(self.context, self.session, names_of(names), hours)
+
+    def add_exceptions(self, names: Iterable[str], days: Iterable[SpecialDay]) -> None:
+        """Note days on which subjects are off, or have extra hours."""
+        planning.add_exceptions(self.context, self.session, names_of(names), days)
+
+    def remove_exceptions(self, names: Iterable[str], first: Date, last: Date) -> int:
+        """Forget the exceptions that touch some days; return how many."""
+        return planning.remove_exceptions(
+            self.context, self.session, names_of(names), first, last
+        )
+
+    def hours(self, name: str) -> tuple[list[Weekly], list[SpecialDay]]:
+        """Return the weekly hours and the exceptions of a subject."""
+        found = planning.hours_of(self.context, self.session, names_of([name]))
+        return found[name_of(name)]
+
+    def apply_template(
+        self,
+        names: Iterable[str],
+        until: Date,
+        *,
+        since: Date | None = None,
+        holidays: Holidays = None,
+        progress: Progress | None = None,
+    ) -> Applied:
+        """Make what is allocated agree with the hours, from today until a local day.
+
+        What is missing is allocated, what is too much is taken back; done again, it
+        does nothing. What somebody holds is never removed: reserved time outside of the
+        hours is told. *holidays* is a country such as ``CH`` or ``CH-ZH``, for which
+        the package ``holidays`` is needed, or the days themselves.
+
+        Raises UnknownSubject, InvalidWindow, InvalidHours.
+        """
+        return planning.apply(
+            self.context, self.session, names, since, until, holidays, progress
+        )
+
+    def extend_horizon(
+        self,
+        days: int = 365,
+        *,
+        holidays: Holidays = None,
+        progress: Progress | None = None,
+    ) -> Applied:
+        """Apply the hours of all active subjects, for so many days from today.
+
+        A plain function, to be called every night by whatever calls yours.
+        """
+        return planning.extend(self.context, self.session, days, holidays, progress)
 
     # The cache ------------------------------------------------------------------------
 
