@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
@@ -67,6 +68,7 @@ class Asked:
     tentative: bool = False
     duration: timedelta | None = None
     fraction: float = 1.0
+    buffer: timedelta = timedelta()
 
     @property
     def whole(self) -> bool:
@@ -82,6 +84,7 @@ class Asked:
             "starts": [_stored(window.start) for window in self.windows],
             "ends": [_stored(window.end) for window in self.windows],
             "now": TimestampMixin.timestamp(),
+            "buffer": self.buffer,
             **({} if self.whole else self._measures),
         }
 
@@ -112,6 +115,7 @@ def question(
     tentative: bool,
     raster: Raster | None,
     timezone: str | None,
+    buffer: timedelta | None = None,
 ) -> Asked:
     """Read a question about who. Raises UnknownSubject for names that are not there."""
     names = None if among is None else names_of(among)
@@ -122,6 +126,7 @@ def question(
         tentative=tentative is True,
         duration=None if duration is None else length_of(duration, "duration"),
         fraction=share_of(fraction),
+        buffer=timedelta() if buffer is None else length_of(buffer, "buffer"),
     )
     if names:
         known(context, session, names)
@@ -133,6 +138,13 @@ def _source(context: Context, session: Session, tentative: bool) -> Source:
     if not tentative and caching.is_cached(context, session):
         return Source.CACHE
     return _rows(tentative)
+
+
+def _source_of(context: Context, session: Session, asked: Asked) -> Source:
+    """Tell what to ask; the cache does not know what is taken around a window."""
+    if asked.buffer:
+        return _rows(asked.tentative)
+    return _source(context, session, asked.tentative)
 
 
 def _rows(tentative: bool) -> Source:
@@ -200,6 +212,40 @@ def busy_of(
     return rules.without(opened, spans)
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a subject is not free."""
+
+    kind: str
+    """``reservation``, ``blocker``, ``claim`` or ``closed``: not allocated."""
+
+    span: Span
+    label: str | None = None
+    """The e-mail, the reason, or what the claim is for."""
+
+
+def reasons_of(
+    context: Context, session: Session, subject: str, window: Span
+) -> list[Reason]:
+    """Return why one subject is not free in a window, by start."""
+    names = names_of([subject])
+    known(context, session, names)
+    asked = Asked([window], names).parameters(context)
+    found: dict[tuple[str, str | None], list[Span]] = defaultdict(list)
+    for row in fetch(session, statements.reasons(), asked):
+        span = Span(row.starts or window.start, row.ends or window.end)
+        found[row.kind, row.label].append(span.clip(window))
+    rows = fetch(session, statements.known_spans(Source.ROWS), asked)
+    opened = [Span(row.starts, row.ends) for row in rows if not row.is_taken]
+    found["closed", None] = rules.without([window], opened)
+    reasons = (
+        Reason(kind, span, label)
+        for (kind, label), spans in found.items()
+        for span in rules.merged(spans)
+    )
+    return sorted(reasons, key=lambda each: (each.span, each.kind, each.label or ""))
+
+
 def day_bits(
     context: Context, session: Session, subject: str, day: object, tentative: bool
 ) -> str:
@@ -242,7 +288,7 @@ def who(
         "most": MOST if limit is None else number_of(limit, "limit"),
         **(_year_around(asked) if fair else {"after": after}),
     }
-    source = _source(context, session, asked.tentative)
+    source = _source_of(context, session, asked)
     statement = statements.who(asked.whole, source, fair)
     return list(map(subject_of, fetch(session, statement, values)))
 
@@ -255,7 +301,7 @@ def _year_around(asked: Asked) -> dict[str, datetime]:
 
 def count(context: Context, session: Session, asked: Asked) -> int:
     """Return how many are free in all windows."""
-    source = _source(context, session, asked.tentative)
+    source = _source_of(context, session, asked)
     statement = statements.how_many(asked.whole, source)
     return int(fetch(session, statement, asked.parameters(context))[0][0])
 

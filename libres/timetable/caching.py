@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import DDL, Text, delete, exists, func, select, text
@@ -80,7 +80,7 @@ def rebuild(context: Context, session: Session, progress: Progress | None) -> in
     written = 0
     for first in range(0, len(names), BATCH):
         some = names[first : first + BATCH]
-        values = {"context": context.name, "among": some}
+        values = {"context": context.name, "among": some, "buffer": timedelta()}
         written += int(fetch(session, _filling(), values)[0][0])
         if progress is not None:
             progress(first + len(some), len(names))
@@ -93,7 +93,7 @@ def verify(context: Context, session: Session) -> list[CacheDifference]:
     found: list[CacheDifference] = []
     for first in range(0, len(names), BATCH):
         some = names[first : first + BATCH]
-        values = {"context": context.name, "among": some}
+        values = {"context": context.name, "among": some, "buffer": timedelta()}
         rows = fetch(session, _comparing(), values)
         found += [CacheDifference(**row._mapping) for row in rows]
     return found

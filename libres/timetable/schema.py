@@ -38,8 +38,12 @@ MODELS: Final = (
 LONGEST: Final = "interval '25 hours'"
 """The longest local day; what is longer is rare."""
 
+CALENDAR: Final = "libres.Calendar"
+"""The source of claims that were imported: they make busy, but keep nobody out."""
+
 COUNTS: Final = f"""\
-exclusive AND capacity IS NULL AND source NOT IN ('{RESERVATIONS}', '{BLOCKERS}')"""
+(exclusive OR source = '{CALENDAR}') AND capacity IS NULL
+AND source NOT IN ('{RESERVATIONS}', '{BLOCKERS}')"""
 """Which claims make busy? Those of the core are read from its slots."""
 
 INDEXES: Final = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from libres.domain.spans import Span
     from libres.modules.rasterizer import Raster
-    from libres.timetable.asking import Order, Within
+    from libres.timetable.asking import Order, Reason, Within
     from libres.timetable.booking import Booked
     from libres.timetable.caching import CacheDifference
     from libres.timetable.closing import Closed
@@ -310,6 +310,21 @@ class Timetable(ContextServicesMixin):
         )
         return bool(found)
 
+    def why_not(
+        self,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        *,
+        timezone: str | None = None,
+    ) -> list[Reason]:
+        """Return why a subject is not free in a window, by start; empty if it is.
+
+        Show it to those who may know who reserved: the labels say.
+        """
+        window = window_of(start, end, timezone)
+        return asking.reasons_of(self.context, self.session, subject, window)
+
     def to_bits(self, subject: str, day: Date, *, tentative: bool = False) -> str:
         """Return ``1`` for each free quarter of a local day of a subject, else ``0``.
 
@@ -327,6 +342,7 @@ class Timetable(ContextServicesMixin):
         tags: Iterable[str] | None = None,
         duration: timedelta | None = None,
         fraction: float = 1.0,
+        buffer: timedelta | None = None,
         tentative: bool = False,
         raster: Raster | None = asking.RASTER,
         timezone: str | None = None,
@@ -340,7 +356,8 @@ class Timetable(ContextServicesMixin):
         reservations are; None: as it is. Free means during the whole of it, or for a
         *duration* in one piece somewhere in it, or for a *fraction* of it. *among*
         names whom to ask, *tags* what they need to have; *after* is the last name of
-        another page. ``least_booked`` puts those first who have been reserved least in
+        another page; with a *buffer* nothing may be taken so long before and after, as
+        to travel. ``least_booked`` puts those first who have been reserved least in
         the half years around.
 
         Raises InvalidWindow, UnknownSubject, NotTimezoneAware.
@@ -353,6 +370,7 @@ class Timetable(ContextServicesMixin):
             tags=tags,
             duration=duration,
             fraction=fraction,
+            buffer=buffer,
             tentative=tentative,
             raster=raster,
             timezone=timezone,
@@ -367,6 +385,7 @@ class Timetable(ContextServicesMixin):
         tags: Iterable[str] | None = None,
         duration: timedelta | None = None,
         fraction: float = 1.0,
+        buffer: timedelta | None = None,
         tentative: bool = False,
         raster: Raster | None = asking.RASTER,
         timezone: str | None = None,
@@ -380,6 +399,7 @@ class Timetable(ContextServicesMixin):
             tags=tags,
             duration=duration,
             fraction=fraction,
+            buffer=buffer,
             tentative=tentative,
             raster=raster,
             timezone=timezone,

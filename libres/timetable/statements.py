@@ -38,32 +38,34 @@ subjects AS (
 
 WANTED: Final = """\
 wanted AS (
-    SELECT starts, ends, position
+    SELECT starts, ends, position, starts - CAST(:buffer AS interval) AS near,
+        ends + CAST(:buffer AS interval) AS far
     FROM unnest(CAST(:starts AS timestamp[]), CAST(:ends AS timestamp[]))
     WITH ORDINALITY AS wanted (starts, ends, position)
 )"""
-"""Which windows are asked about?"""
+"""Which windows are asked about? What is taken counts from *near* to *far*."""
 
 _EVER: Final = """\
 wanted AS (
-    SELECT timestamp '-infinity' AS starts, timestamp 'infinity' AS ends, 1 AS position
+    SELECT 1 AS position, timestamp '-infinity' AS starts, timestamp 'infinity' AS ends,
+        timestamp '-infinity' AS near, timestamp 'infinity' AS far
 )"""
 """All time."""
 
 
-def _in_window(row: str, start: str, end: str) -> str:
+def _in_window(start: str, end: str, since: str, until: str) -> str:
     """Write a condition for rows of a usual length, by an index that begins with the
     start."""
     return f"""\
-{row}.{start} < wanted.ends AND {row}.{start} >= wanted.starts - {LONGEST}
-    AND {row}.{end} >= wanted.starts"""
+{start} < wanted.{until} AND {start} >= wanted.{since} - {LONGEST}
+    AND {end} >= wanted.{since}"""
 
 
-def _long_in_window(row: str, start: str, end: str) -> str:
+def _long_in_window(start: str, end: str, since: str) -> str:
     """Write one for the others, which are few."""
     return f"""\
-{row}.{end} - {row}.{start} >= {LONGEST}
-    AND {row}.{start} < wanted.starts - {LONGEST} AND {row}.{end} >= wanted.starts"""
+{end} - {start} >= {LONGEST} AND {start} < wanted.{since} - {LONGEST}
+    AND {end} >= wanted.{since}"""
 
 
 OPENED: Final = f"""\
@@ -71,7 +73,8 @@ opened AS MATERIALIZED (
     SELECT position, resource, quota, _start,
         greatest(_start, wanted.starts) AS starts,
         least(_end + interval '1 microsecond', wanted.ends) AS ends
-    FROM wanted JOIN allocations AS place ON {_in_window("place", "_start", "_end")}
+    FROM wanted
+    JOIN allocations AS place ON {_in_window("_start", "_end", "starts", "ends")}
     JOIN subjects USING (resource)
     WHERE place.resource = place.mirror_of
     UNION ALL
@@ -79,7 +82,7 @@ opened AS MATERIALIZED (
         greatest(_start, wanted.starts),
         least(_end + interval '1 microsecond', wanted.ends)
     FROM wanted
-    JOIN allocations AS place ON {_long_in_window("place", "_start", "_end")}
+    JOIN allocations AS place ON {_long_in_window("_start", "_end", "starts")}
     JOIN subjects USING (resource)
     WHERE place.resource = place.mirror_of
 )"""
@@ -88,11 +91,10 @@ opened AS MATERIALIZED (
 SLOTS: Final = f"""\
 slots AS (
     SELECT position, resource, allocation_id, start, "end"
-    FROM wanted JOIN reserved_slots AS slot ON {_in_window("slot", "start", '"end"')}
+    FROM wanted JOIN reserved_slots ON {_in_window("start", '"end"', "near", "far")}
     UNION ALL
     SELECT position, resource, allocation_id, start, "end"
-    FROM wanted
-    JOIN reserved_slots AS slot ON {_long_in_window("slot", "start", '"end"')}
+    FROM wanted JOIN reserved_slots ON {_long_in_window("start", '"end"', "near")}
 )"""
 """What is reserved or blocked, of any resource?"""
 
@@ -127,7 +129,7 @@ def _claimed(which: str) -> str:
         upper(claim.during) AT TIME ZONE 'UTC' AS ends
     FROM wanted JOIN conflict_claims AS claim
     ON claim.during && tstzrange(
-        wanted.starts AT TIME ZONE 'UTC', wanted.ends AT TIME ZONE 'UTC'
+        wanted.near AT TIME ZONE 'UTC', wanted.far AT TIME ZONE 'UTC'
     )
     JOIN subjects ON subjects.resource::text = claim.resource
     WHERE claim.context = :context AND {COUNTS}
@@ -151,7 +153,7 @@ _PENDING: Final = """\
         FROM reservations JOIN allocations AS member
         ON member."group" = target AND member.resource = member.mirror_of
         WHERE status = 'pending' AND target_type = 'group'
-    ) AS asked ON asked.start < wanted.ends AND asked."end" >= wanted.starts
+    ) AS asked ON asked.start < wanted.far AND asked."end" >= wanted.near
     JOIN subjects USING (resource)
     WHERE asked.session_id IS NULL
     OR coalesce(asked.modified, asked.created)
@@ -164,16 +166,20 @@ def _taken(*parts: str) -> str:
     return f"taken AS (\n{union}\n)"
 
 
-FREE: Final = """\
+_WIDENED: Final = (
+    "tsrange(starts - CAST(:buffer AS interval), ends + CAST(:buffer AS interval))"
+)
+
+FREE: Final = f"""\
 free AS (
     SELECT position, resource,
-        opened.spans - coalesce(taken.spans, '{}'::tsmultirange) AS spans
+        opened.spans - coalesce(taken.spans, '{{}}'::tsmultirange) AS spans
     FROM (
         SELECT position, resource, range_agg(tsrange(starts, ends)) AS spans
         FROM opened GROUP BY position, resource
     ) AS opened
     LEFT JOIN (
-        SELECT position, resource, range_agg(tsrange(starts, ends)) AS spans
+        SELECT position, resource, range_agg({_WIDENED}) AS spans
         FROM taken GROUP BY position, resource
     ) AS taken USING (position, resource)
 )"""
@@ -296,7 +302,7 @@ found AS (
         ) AS measured
         WHERE measured.longest >= CAST(:duration AS interval)
         AND extract(epoch FROM measured.total)
-            >= :fraction * extract(epoch FROM wanted.ends - wanted.starts)
+            >= :fraction * extract(epoch FROM wanted.ends - wanted.starts) - 0.000001
     ) AS partly
     GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
 )"""
@@ -323,6 +329,54 @@ def who(whole: bool, source: Source, fair: bool) -> TextClause:
     found = _WHOLE if whole else _PARTLY
     order = _LEAST_BOOKED if fair else _BY_NAME
     return text(f"{_known(source)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
+
+
+@cache
+def whole_of_each(source: Source) -> TextClause:
+    """Who is free during the whole of each window? By position and name."""
+    statement = text(f"""\
+{_known(source)}
+SELECT position, name FROM (
+    SELECT position, resource FROM opened JOIN wanted USING (position)
+    GROUP BY position, resource, wanted.starts, wanted.ends
+    HAVING sum(opened.ends - opened.starts) = wanted.ends - wanted.starts
+    EXCEPT SELECT position, resource FROM taken
+) AS whole JOIN subjects USING (resource)
+ORDER BY position, name""")
+    return statement.columns(position=Integer, name=Text)  # type: ignore[return-value]
+
+
+@cache
+def reasons() -> TextClause:
+    """What takes time of a subject, and why? By start."""
+    statement = text(f"""\
+WITH {SUBJECTS},
+{WANTED},
+{SLOTS}
+SELECT kind, label, starts, ends FROM (
+    SELECT slot.source_type::text AS kind,
+        coalesce(reservation.email, blocker.reason)::text AS label,
+        slot.start AS starts, slot."end" + interval '1 microsecond' AS ends
+    FROM slots JOIN allocations AS place ON place.id = slots.allocation_id
+    JOIN subjects ON subjects.resource = place.mirror_of
+    JOIN reserved_slots AS slot
+    ON slot.resource = slots.resource AND slot.start = slots.start
+    LEFT JOIN reservations AS reservation
+    ON slot.source_type = 'reservation' AND reservation.id = slot.source_id
+    LEFT JOIN reservation_blockers AS blocker
+    ON slot.source_type = 'blocker' AND blocker.id = slot.source_id
+    UNION ALL
+    SELECT 'claim', coalesce(claim.label, claim.source),
+        lower(claim.during) AT TIME ZONE 'UTC', upper(claim.during) AT TIME ZONE 'UTC'
+    FROM wanted JOIN conflict_claims AS claim
+    ON claim.during && tstzrange(
+        wanted.starts AT TIME ZONE 'UTC', wanted.ends AT TIME ZONE 'UTC'
+    )
+    JOIN subjects ON subjects.resource::text = claim.resource
+    WHERE claim.context = :context AND {COUNTS} AND ({_LASTING} OR {_EXPIRING})
+) AS known
+ORDER BY starts NULLS FIRST, ends, kind, label""")
+    return statement.columns(kind=Text, label=Text, **_TIMES)  # type: ignore[return-value]
 
 
 @cache
