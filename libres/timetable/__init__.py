@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from libres.timetable.asking import Reason
+from libres.timetable.assigning import Assignment, Event
 from libres.timetable.booking import Booked
 from libres.timetable.caching import CacheDifference
 from libres.timetable.closing import Closed
@@ -30,16 +32,19 @@ if TYPE_CHECKING:
 
 __all__ = (
     "Applied",
+    "Assignment",
     "Booked",
     "CacheDifference",
     "Closed",
     "Common",
+    "Event",
     "Heat",
     "InvalidHours",
     "InvalidSubject",
     "InvalidWindow",
     "NotCached",
     "Opportunity",
+    "Reason",
     "SpecialDay",
     "Subject",
     "Timetable",

@@ -140,7 +140,7 @@ def _source(context: Context, session: Session, tentative: bool) -> Source:
     return _rows(tentative)
 
 
-def _source_of(context: Context, session: Session, asked: Asked) -> Source:
+def source_of(context: Context, session: Session, asked: Asked) -> Source:
     """Tell what to ask; the cache does not know what is taken around a window."""
     if asked.buffer:
         return _rows(asked.tentative)
@@ -288,7 +288,7 @@ def who(
         "most": MOST if limit is None else number_of(limit, "limit"),
         **(_year_around(asked) if fair else {"after": after}),
     }
-    source = _source_of(context, session, asked)
+    source = source_of(context, session, asked)
     statement = statements.who(asked.whole, source, fair)
     return list(map(subject_of, fetch(session, statement, values)))
 
@@ -301,7 +301,7 @@ def _year_around(asked: Asked) -> dict[str, datetime]:
 
 def count(context: Context, session: Session, asked: Asked) -> int:
     """Return how many are free in all windows."""
-    source = _source_of(context, session, asked)
+    source = source_of(context, session, asked)
     statement = statements.how_many(asked.whole, source)
     return int(fetch(session, statement, asked.parameters(context))[0][0])
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from libres.context.core import Context, ContextServicesMixin
 from libres.timetable import (
     asking,
+    assigning,
     booking,
     caching,
     closing,
+    exchange,
     opening,
     planning,
     schema,
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from libres.domain.spans import Span
     from libres.modules.rasterizer import Raster
     from libres.timetable.asking import Order, Reason, Within
+    from libres.timetable.assigning import Assignment, Event
     from libres.timetable.booking import Booked
     from libres.timetable.caching import CacheDifference
     from libres.timetable.closing import Closed
+    from libres.timetable.exchange import What
     from libres.timetable.heatmap import Heat
     from libres.timetable.hours import SpecialDay, Weekly
     from libres.timetable.opening import Progress
@@ -453,6 +457,75 @@ class Timetable(ContextServicesMixin):
     ) -> Heat:
         """Return how many subjects are free during each whole *step* (minutes)."""
         return asking.heat(self.context, self.session, (start, end), step, among, tags)
+
+    def assign(
+        self,
+        events: Iterable[Event],
+        *,
+        among: Iterable[str] | None = None,
+        timezone: str | None = None,
+    ) -> list[Assignment]:
+        """Propose who takes which event, in the order of the events; reserves nothing.
+
+        Those who are free during the whole of it, have its tags and no other event of
+        the plan at that time; of them, those who have least to do in the plan. One
+        statement per 100 events, and per set of tags.
+        """
+        return assigning.assign(self.context, self.session, events, among, timezone)
+
+    # Exchange -------------------------------------------------------------------------
+
+    def export_csv(
+        self,
+        names: Iterable[str],
+        start: datetime,
+        end: datetime,
+        what: What = "free",
+        *,
+        timezone: str | None = None,
+    ) -> str:
+        """Return free or busy times as CSV: name, start, end."""
+        window = window_of(start, end, timezone)
+        return exchange.export_csv(self.context, self.session, names, window, what)
+
+    def export_ics(
+        self,
+        name: str,
+        start: datetime,
+        end: datetime,
+        kind: Literal["freebusy", "events"] = "freebusy",
+        *,
+        timezone: str | None = None,
+    ) -> str:
+        """Return an iCalendar of a subject: a VFREEBUSY, or a VEVENT for busy times.
+
+        It does not say who has reserved. Needs the package ``icalendar``.
+        """
+        window = window_of(start, end, timezone)
+        return exchange.export_ics(self.context, self.session, name, window, kind)
+
+    def import_ics(
+        self,
+        name: str,
+        text: str | bytes,
+        start: datetime,
+        end: datetime,
+        *,
+        calendar: str = "default",
+        timezone: str | None = None,
+    ) -> int:
+        """Take the busy times of an iCalendar; return how many there are.
+
+        They are claims that make the subject busy and keep nobody else out; those that
+        the *calendar* of this name brought before are replaced. Recurrences are
+        expanded within the window. Needs the package ``icalendar``.
+
+        Raises InvalidCalendar, UnknownSubject.
+        """
+        window = window_of(start, end, timezone)
+        return exchange.import_ics(
+            self.context, self.session, name, text, window, calendar
+        )
 
     # Booking --------------------------------------------------------------------------
 

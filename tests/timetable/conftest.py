@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
+from pytest_postgresql.factories import postgresql_noproc
+from sqlalchemy import create_engine
 
 from libres import timetable
 from libres.domain.spans import Span
+from libres.timetable import cache_schema, schema
+from tests.fixtures.database import PREFIX, make_tables
 
 UTC = ZoneInfo("UTC")
 
@@ -24,12 +29,32 @@ def span(start, end):
     return Span(*ends)
 
 
+def make_timetable(**where):
+    """Fill a template with the tables of timetables."""
+    where.pop("autocommit", None)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(**where)
+    )
+    with engine.begin() as connection:
+        schema.create_missing(connection)
+        for statement in cache_schema.CREATING:
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+    engine.dispose()
+
+
+template = postgresql_noproc(
+    dbname=f"{PREFIX}timetable",
+    load=[make_tables, make_timetable],
+    load_autocommit=False,
+    depends_on="server",
+)
+"""What the databases of these tests are cloned from."""
+
+
 @pytest.fixture
 def table(context):
     """Make an empty timetable of the context 'test'."""
-    made = timetable.setup(context)
-    made.commit()
-    return made
+    return timetable.Timetable(context)
 
 
 @pytest.fixture
