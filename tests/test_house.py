@@ -59,6 +59,7 @@ NOT_LOADED = {
     "apiflask",
     "click",
     "flask",
+    "holidays",
     "icalendar",
     "libres.cli",
     "libres.embedded",

@@ -9,7 +9,7 @@ import inspect
 import pytest
 
 import libres
-from libres import conflicts
+from libres import conflicts, timetable
 from libres.conflicts import query
 from libres.context import registry as registries
 from libres.context import session as sessions
@@ -29,6 +29,14 @@ NAMES = {
     "libres.conflicts.rules": "Hit",
     "libres.conflicts.writing": "Written Result",
     "libres.conflicts.differences": "Difference",
+    "libres.timetable": (
+        "Applied Assignment Booked CacheDifference Closed Common Event Heat "
+        "InvalidHours InvalidSubject InvalidWindow NotCached Opportunity Reason "
+        "SpecialDay Subject Timetable UnknownSubject Weekly setup"
+    ),
+    "libres.timetable.heatmap": "to_svg",
+    "libres.timetable.hours": "opening_spans ruled_spans public_holidays",
+    "libres.timetable.calendars": "busy_times export Labelled",
     "libres.context.core": (
         "Context ContextServicesMixin StoppableService missing required"
     ),
@@ -302,7 +310,61 @@ QUERY = {
     "page": "limit=100, after=None",
 }
 
+TIMETABLE = {
+    "setup": "",
+    "add": "names, *, timezone, tags=None, data=None",
+    "subject": "name",
+    "subjects": "*, tags=None, inactive=False",
+    "set_active": "names, *, active",
+    "remove": "name",
+    "open": (
+        "names, spans, *, timezone=None, raster=15, quota=1, "
+        "skip_overlapping=False, progress=None"
+    ),
+    "close": "names=None, spans=None, *, timezone=None, raster=15",
+    "set_hours": "names, hours",
+    "add_exceptions": "names, days",
+    "remove_exceptions": "names, first, last",
+    "hours": "name",
+    "apply_template": "names, until, *, since=None, holidays=None, progress=None",
+    "extend_horizon": "days=365, *, holidays=None, progress=None",
+    "cache": "*, progress=None",
+    "uncache": "",
+    "rebuild_cache": "*, progress=None",
+    "verify_cache": "",
+    "free": (
+        "subject, start, end, *, min_length=None, raster=None, tentative=False, "
+        "timezone=None"
+    ),
+    "busy": (
+        "subject, start, end, *, within='allocated', tentative=False, timezone=None"
+    ),
+    "is_free": "subject, start, end, *, tentative=False, timezone=None",
+    "why_not": "subject, start, end, *, timezone=None",
+    "to_bits": "subject, day, *, tentative=False",
+    "who_is_free": (
+        "windows, *, among=None, tags=None, duration=None, fraction=1.0, "
+        "buffer=None, tentative=False, raster=15, timezone=None, order='name', "
+        "limit=None, after=None"
+    ),
+    "count_free": (
+        "windows, *, among=None, tags=None, duration=None, fraction=1.0, "
+        "buffer=None, tentative=False, raster=15, timezone=None"
+    ),
+    "common": ("names, start, end, *, min_length=None, quorum=None, timezone=None"),
+    "next_free": "names, duration, *, after, within=None, n=1",
+    "heatmap": "start, end, step=15, *, among=None, tags=None",
+    "assign": "events, *, among=None, timezone=None",
+    "export_csv": "names, start, end, what='free', *, timezone=None",
+    "export_ics": "name, start, end, kind='freebusy', *, timezone=None",
+    "import_ics": ("name, text, start, end, *, calendar='default', timezone=None"),
+    "book_first": (
+        "names, duration, within, email, *, timezone=None, data=None, quota=1"
+    ),
+}
+
 SURFACE = [
+    (timetable.Timetable, TIMETABLE),
     (conflicts.Claims, CLAIMS),
     (query.ClaimQuery, QUERY),
     (scheduler.Scheduler, SCHEDULER),

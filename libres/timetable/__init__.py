@@ -13,6 +13,7 @@ from libres.timetable.asking import Reason
 from libres.timetable.assigning import Assignment, Event
 from libres.timetable.booking import Booked
 from libres.timetable.caching import CacheDifference
+from libres.timetable.calendars import InvalidCalendar
 from libres.timetable.closing import Closed
 from libres.timetable.errors import (
     InvalidSubject,
@@ -39,6 +40,7 @@ __all__ = (
     "Common",
     "Event",
     "Heat",
+    "InvalidCalendar",
     "InvalidHours",
     "InvalidSubject",
     "InvalidWindow",

@@ -4,9 +4,13 @@ As in `libres.modules.errors`, the docstring of a class is its message::
 
     LibresError
     ├── InvalidWindow
+    ├── InvalidCalendar (of `libres.timetable.calendars`)
     ├── InvalidSubject
     ├── NotCached
     └── UnknownSubject
+
+    Misuse
+    └── InvalidHours (of `libres.timetable.hours`)
 """
 
 from __future__ import annotations

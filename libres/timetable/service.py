@@ -537,13 +537,15 @@ class Timetable(ContextServicesMixin):
         email: str,
         *,
         timezone: str | None = None,
-        **options: Any,
+        data: dict[str, Any] | None = None,
+        quota: int = 1,
     ) -> Booked:
         """Reserve the first time at which one of some is free, approve it and commit.
 
-        Who was outrun tries the next time; *options* are those of ``Scheduler.book``.
+        Who was outrun tries the next time; *data* and *quota* as in ``Scheduler.book``.
 
         Raises AlreadyReservedError if nobody is free *within* that window.
         """
         window = window_of(*within, timezone)
+        options = {"data": data, "quota": quota}
         return booking.book_first(self, names, duration, window, email, options)
