@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+import libres.timetable  # noqa: F401 - a model must be made before autodoc annotates its base
 from libres import __version__
 from libres.cli import main
 from libres.db.auditing import CHECKS, Check

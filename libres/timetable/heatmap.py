@@ -27,7 +27,7 @@ DARK: Final = (0x0B, 0x3C, 0x73)
 LEFT, TOP, ROW, HOUR_WIDTH, GAP = 92, 58, 22, 34, 3
 LEGEND: Final = 120
 
-STYLE: Final = 'font-family="sans-serif" font-size="12"'
+STYLE: Final = 'font-family="sans-serif" font-size="12" shape-rendering="crispEdges"'
 
 
 @dataclass(frozen=True, slots=True)
