@@ -49,6 +49,9 @@ MOST: Final = 1_000_000
 MOST_STEPS: Final = 200_000
 """Steps of a heatmap."""
 
+FEW: Final = 100
+"""Subjects."""
+
 DAY: Final = timedelta(days=1)
 LEAST: Final = timedelta(microseconds=1)
 
@@ -69,6 +72,11 @@ class Asked:
     duration: timedelta | None = None
     fraction: float = 1.0
     buffer: timedelta = timedelta()
+
+    @property
+    def few(self) -> bool:
+        """Whether so few are named that each is looked up by itself."""
+        return self.among is not None and len(self.among) <= FEW
 
     @property
     def whole(self) -> bool:
@@ -289,7 +297,7 @@ def who(
         **(_year_around(asked) if fair else {"after": after}),
     }
     source = source_of(context, session, asked)
-    statement = statements.who(asked.whole, source, fair)
+    statement = statements.who(asked.whole, source, fair, asked.few)
     return list(map(subject_of, fetch(session, statement, values)))
 
 
@@ -302,7 +310,7 @@ def _year_around(asked: Asked) -> dict[str, datetime]:
 def count(context: Context, session: Session, asked: Asked) -> int:
     """Return how many are free in all windows."""
     source = source_of(context, session, asked)
-    statement = statements.how_many(asked.whole, source)
+    statement = statements.how_many(asked.whole, source, asked.few)
     return int(fetch(session, statement, asked.parameters(context))[0][0])
 
 
@@ -374,7 +382,7 @@ def heat(
         message = f"A heatmap has {MOST_STEPS:,} steps at most, not {number:,}."
         raise InvalidWindow(message)
     values = {**asked.parameters(context), "step": length.total_seconds()}
-    statement = statements.counts(_source(context, session, tentative=False))
+    statement = statements.counts(_source(context, session, False), asked.few)
     rows = fetch(session, statement, values)
     changes = [(row.step, row.number) for row in rows]
     return Heat(span.start, length, tuple(rules.steps_from(changes, number)))

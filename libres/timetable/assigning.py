@@ -138,7 +138,9 @@ def _candidates(
         found: dict[int, list[str]] = {at: [] for at in some}
         for tags, group in _by_tags(events, some):
             asked = Asked([spans[at] for at in group], names, tags)
-            statement = statements.whole_of_each(source_of(context, session, asked))
+            statement = statements.whole_of_each(
+                source_of(context, session, asked), asked.few
+            )
             for row in fetch(session, statement, asked.parameters(context)):
                 found[group[row.position - 1]].append(row.name)
         yield from found.items()

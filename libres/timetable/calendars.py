@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime, time, timedelta
-from itertools import takewhile
-from typing import Any, Final, Literal
+from functools import cached_property
+from itertools import islice, takewhile
+from typing import Any, Final, Literal, NamedTuple
 
 from dateutil.rrule import rrulestr
 
-from libres.domain.days import UTC, to_utc, to_zone
+from libres.domain.days import UTC, align_to_day, check_timezone, to_utc, to_zone
 from libres.domain.spans import Span
 from libres.modules.errors import LibresError
 from libres.timetable import rules
@@ -28,12 +31,29 @@ LARGEST: Final = 10_000_000
 
 DAY: Final = timedelta(days=1)
 
+NOON: Final = time(12)
+
 BUSY: Final = {"BUSY", "BUSY-UNAVAILABLE"}
+
+FOR_EVER: Final = datetime(9999, 12, 30, tzinfo=UTC)
+"""Later than this is meant to have no end; what is earlier can be shown anywhere."""
+
+UNSAFE: Final = {"Cc", "Cs", "Zl", "Zp"}
+"""Categories of characters that are not allowed, or end a line for some readers."""
+
+UNREADABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What the libraries raise for files that are broken."""
 
 PRODUCT: Final = "-//libres//timetable//EN"
 
 
-class InvalidCalendar(LibresError):
+class InvalidCalendar(LibresError, ValueError):
     """This cannot be read as an iCalendar: export it again as a file of RFC 5545, from
     BEGIN:VCALENDAR to END:VCALENDAR."""
 
@@ -50,7 +70,10 @@ def _icalendar() -> Any:
     try:
         import icalendar  # noqa: PLC0415 - an extra
     except ImportError:
-        message = "Calendars need icalendar: pip install 'libres[timetable]'"
+        message = (
+            "Reading and writing calendars needs icalendar: "
+            "pip install 'libres[timetable]'"
+        )
         raise ImportError(message) from None
     return icalendar
 
@@ -90,10 +113,10 @@ def _freebusy(
 ) -> Any:
     component = _icalendar().FreeBusy()
     component.add("uid", _uid(name, window))
-    component.add("dtstamp", now)
-    component.add("dtstart", window.start)
-    component.add("dtend", window.end)
-    component.add("comment", name)
+    component.add("dtstamp", _utc(now))
+    component.add("dtstart", _utc(window.start))
+    component.add("dtend", _utc(window.end))
+    component.add("comment", _clean(name))
     for span in (each.span for each in busy):
         _add_period(component, span, "BUSY")
     for span in free:
@@ -103,24 +126,40 @@ def _freebusy(
 
 def _add_period(component: Any, span: Span, kind: str) -> None:
     parameters = {"FBTYPE": kind}
-    component.add("freebusy", (span.start, span.end), parameters=parameters)
+    period = (_utc(span.start), _utc(span.end))
+    component.add("freebusy", period, parameters=parameters)
 
 
 def _event(name: str, each: Labelled, now: datetime) -> Any:
     component = _icalendar().Event()
     component.add("uid", _uid(name, each.span))
-    component.add("dtstamp", now)
-    component.add("dtstart", each.span.start)
-    component.add("dtend", each.span.end)
-    component.add("summary", each.label or "Busy")
+    component.add("dtstamp", _utc(now))
+    component.add("dtstart", _utc(each.span.start))
+    component.add("dtend", _utc(each.span.end))
+    component.add("summary", _clean(each.label or "Busy"))
     component.add("transp", "OPAQUE")
     return component
 
 
 def _uid(name: str, span: Span) -> str:
-    """Return the same id for the same time of the same subject."""
-    text = f"{name}\n{span.start.isoformat()}\n{span.end.isoformat()}"
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:32]}@libres"
+    """Return the same id for the same time of the same subject, in whatever zone."""
+    start, end = _utc(span.start), _utc(span.end)
+    text = f"{name}\n{start.isoformat()}\n{end.isoformat()}"
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return f"{digest[:32]}@libres"
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _clean(text: str) -> str:
+    """Replace what no text may hold; line breaks are escaped by the library."""
+    return "".join(" " if _is_unsafe(each) else each for each in text)
+
+
+def _is_unsafe(character: str) -> bool:
+    return character not in "\r\n\t" and unicodedata.category(character) in UNSAFE
 
 
 # Reading ------------------------------------------------------------------------------
@@ -132,25 +171,36 @@ def busy_times(text: str | bytes, window: Span, timezone: str) -> list[Labelled]
     Recurrences are expanded; what is cancelled, transparent or only tentative is left
     out. Whole days and times without a zone are those of *timezone*.
 
-    Raises InvalidCalendar, also for more than 10,000 times.
+    Raises InvalidCalendar, also for more than 10,000 times; Misuse if *timezone* is no
+    zone.
     """
-    found: list[Labelled] = []
-    for each in _all_times(_parsed(text), window, timezone):
-        found.append(each)
-        if len(found) > MOST:
-            message = f"There are more than {MOST:,} times: take a shorter window."
-            raise InvalidCalendar(message)
+    check_timezone(timezone)
+    with _in_words():
+        times = _all_times(_parsed(text), window, timezone)
+        found = list(islice(times, MOST + 1))
+    if len(found) > MOST:
+        message = f"There are more than {MOST:,} times: take a shorter window."
+        raise InvalidCalendar(message)
     return sorted(found, key=lambda each: (each.span, each.label or ""))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Raise InvalidCalendar for whatever the libraries cannot read."""
+    try:
+        yield
+    except InvalidCalendar:
+        raise
+    except UNREADABLE as error:
+        raise InvalidCalendar(reason=str(error)[:200]) from error
 
 
 def _parsed(text: object) -> Any:
     if not isinstance(text, str | bytes) or len(text) > LARGEST:
         message = f"A calendar is a text of {LARGEST:,} characters at most."
         raise InvalidCalendar(message)
-    try:
-        calendar = _icalendar().Calendar.from_ical(text)
-    except (ValueError, IndexError, KeyError, TypeError) as error:
-        raise InvalidCalendar(reason=str(error)[:200]) from error
+    written = text.removeprefix("\ufeff") if isinstance(text, str) else text
+    calendar = _icalendar().Calendar.from_ical(written)
     if calendar.name != "VCALENDAR":
         raise InvalidCalendar(reason="it does not begin with BEGIN:VCALENDAR")
     return calendar
@@ -179,8 +229,18 @@ def _clipped(span: Span, window: Span, label: str | None) -> Iterator[Labelled]:
         yield Labelled(part, label)
 
 
+class _Length(NamedTuple):
+    """Days on the calendar, and then real time."""
+
+    days: timedelta
+    rest: timedelta
+
+
 class _Event:
-    """A VEVENT: its first time, and when it is repeated."""
+    """A VEVENT: its first time, and when it is repeated.
+
+    What is "written" is a date, or a datetime on the clock of its zone.
+    """
 
     def __init__(self, component: Any, timezone: str) -> None:
         self._component = component
@@ -198,65 +258,63 @@ class _Event:
         transparent = str(self._component.get("transp", "")).upper() == "TRANSPARENT"
         return status not in ("CANCELLED", "TENTATIVE") and not transparent
 
-    @property
+    @cached_property
     def replaces(self) -> datetime | None:
         """Which occurrence of a series it stands for."""
         value = self._decoded("recurrence-id")
-        return None if value is None else self._moment(value)
+        if value is None:
+            return None
+        if "RANGE" in self._component["recurrence-id"].params:
+            reason = f"RANGE of the event {self.uid!r} is not known: end the series"
+            raise InvalidCalendar(reason=reason)
+        return self._moment(value)
 
     def times(self, window: Span) -> Iterator[Span]:
-        """Yield its times that may overlap a window."""
-        for start in self._starts(window):
-            span = self._span(start)
-            if span.overlaps(window):
+        """Yield its times that overlap a window."""
+        left_out = {self._moment(each) for each in self._listed("exdate")}
+        for span in {*map(self._span, self._starts(window)), *self._further()}:
+            if span.start not in left_out and span.overlaps(window):
                 yield span
 
     def _decoded(self, name: str) -> Any:
         if name not in self._component:
             return None
-        try:
-            value = self._component.decoded(name)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InvalidCalendar(reason=str(error)[:200]) from error
+        value = self._component.decoded(name)
         if not isinstance(value, Date | timedelta):
             raise InvalidCalendar(reason=f"{name.upper()} is {str(value)[:60]!r}")
+        return self._in_known_zone(value, self._component[name])
+
+    def _in_known_zone(self, value: Any, written: Any) -> Any:
+        """Return a value itself; without its zone it would be read as another time."""
+        zone = written.params.get("TZID")
+        if zone and isinstance(value, datetime) and value.tzinfo is None:
+            raise InvalidCalendar(reason=f"the zone {str(zone)[:60]!r} is not known")
         return value
 
     def _starts(self, window: Span) -> Iterator[Any]:
         """Yield starts as they are written: on the wall clock they are repeated on."""
-        if "rrule" not in self._component and "rdate" not in self._component:
-            yield self._start
-            return
-        left_out = {self._moment(each) for each in self._listed("exdate")}
-        for start in {*self._repeated(window), *self._listed("rdate")}:
-            if self._moment(start) not in left_out:
-                yield start
-
-    def _repeated(self, window: Span) -> Iterator[Any]:
         if "rrule" not in self._component:
             yield self._start
             return
-        wall = _wall(self._start)
         until = window.end.replace(tzinfo=None) + 2 * DAY
-        since = window.start.replace(tzinfo=None) - 2 * DAY - self._length
-        passed = takewhile(lambda each: each <= until, self._rule(wall))
+        since = window.start.replace(tzinfo=None) - 2 * DAY - sum(self._length, 0 * DAY)
+        passed = takewhile(lambda each: each <= until, self._rule())
         for number, each in enumerate(passed):
             if number > MOST_PASSED:
                 message = f"The event {self.uid!r} is repeated too often."
                 raise InvalidCalendar(message)
             if each >= since:
-                yield self._like_start(each)
+                yield self._as_start(each)
 
-    def _rule(self, wall: datetime) -> Any:
+    def _rule(self) -> Any:
         rule = self._component["rrule"]
-        try:
-            rules = rule if isinstance(rule, list) else [rule]
-            return rrulestr("\n".join(map(self._rule_text, rules)), dtstart=wall)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InvalidCalendar(reason=str(error)[:200]) from error
+        texts = map(self._rule_text, rule if isinstance(rule, list) else [rule])
+        return rrulestr("\n".join(texts), dtstart=_wall(self._start))
 
     def _rule_text(self, rule: Any) -> str:
         """Return a rule whose end is on the wall clock, as its start is."""
+        if any(interval < 1 for interval in rule.get("INTERVAL", [])):
+            raise InvalidCalendar(reason="INTERVAL is 1 at least")
         parts = rule.to_ical().decode().split(";")
         kept = [part for part in parts if not part.upper().startswith("UNTIL=")]
         ends = map(self._on_the_clock, rule.get("UNTIL", [])[:1])
@@ -269,51 +327,69 @@ class _Event:
         if until.tzinfo is None:
             return until
         zone = getattr(self._start, "tzinfo", None)
+        until = _utc(min(until, FOR_EVER))
         local = until.astimezone(zone) if zone else to_zone(until, self._timezone)
         return local.replace(tzinfo=None)
 
-    def _like_start(self, wall: datetime) -> Any:
+    def _as_start(self, wall: datetime) -> Any:
         """Return a time of the wall clock as the start is written."""
         if not isinstance(self._start, datetime):
             return wall.date()
         return wall.replace(tzinfo=self._start.tzinfo)
 
+    def _further(self) -> Iterator[Span]:
+        """Yield what is listed beside the rule; periods have a length of their own."""
+        for each in self._listed("rdate"):
+            yield self._period(*each) if isinstance(each, tuple) else self._span(each)
+
     def _listed(self, name: str) -> Iterator[Any]:
         values = self._component.get(name, [])
         for value in values if isinstance(values, list) else [values]:
-            for each in getattr(value, "dts", []):
-                moment = each.dt
-                yield moment[0] if isinstance(moment, tuple) else moment
+            for each in value.dts:
+                first = each.dt[0] if isinstance(each.dt, tuple) else each.dt
+                self._in_known_zone(first, value)
+                yield each.dt
 
-    @property
-    def _length(self) -> timedelta:
-        end = self._decoded("dtend")
+    @cached_property
+    def _length(self) -> _Length:
+        """Tell how long each time is: days are days, hours are real hours.
+
+        RFC 5545, 3.3.6 and 3.8.5.3: a DTEND with a time gives a real duration.
+        """
+        end, length = self._decoded("dtend"), self._decoded("duration")
+        is_day = not isinstance(self._start, datetime)
+        if end is not None and is_day and not isinstance(end, datetime):
+            return _Length(end - self._start, timedelta())
         if end is not None:
-            return max(_wall(end) - _wall(self._start), timedelta())
-        length = self._decoded("duration")
-        if isinstance(length, timedelta):
-            return max(length, timedelta())
-        return timedelta() if isinstance(self._start, datetime) else DAY
+            return _Length(timedelta(), self._moment(end) - self._moment(self._start))
+        if length is None:
+            length = DAY if is_day else timedelta()
+        days = timedelta(days=length.days)
+        return _Length(days, length - days)
 
     def _span(self, start: Any) -> Span:
-        """Return the time from a start; as long as the first one, on the wall clock."""
-        length = self._length
-        end = _wall(start) + length
-        if not isinstance(start, datetime):
-            return Span(self._moment(start), self._moment(end.date()))
-        return Span(self._moment(start), self._moment(end.replace(tzinfo=start.tzinfo)))
+        days, rest = self._length
+        return Span(self._moment(start), self._moment(start + days) + rest)
+
+    def _period(self, start: datetime, end: datetime | timedelta) -> Span:
+        first = self._moment(start)
+        is_length = isinstance(end, timedelta)
+        return Span(first, first + end if is_length else self._moment(end))
 
     def _moment(self, value: Any) -> datetime:
         return _moment(value, self._timezone)
 
 
 def _moment(value: Any, timezone: str) -> datetime:
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    try:
+    if isinstance(value, datetime):
         return to_utc(value, timezone).astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidCalendar(reason=f"{value} lies too far away") from error
+    return _first_of_day(value, timezone)
+
+
+def _first_of_day(day: Date, timezone: str) -> datetime:
+    """Return the first moment of a local day, also if midnight is none, or two."""
+    noon = to_utc(datetime.combine(day, NOON), timezone)
+    return align_to_day(noon, noon, timezone)[0].astimezone(UTC)
 
 
 def _wall(value: datetime | Date) -> datetime:

@@ -61,19 +61,47 @@ def open_many(
     """Allocate the spans of each subject; return how many were written."""
     check_quota(quota)
     known(context, session, [name for name, _ in wanted])
+    try:
+        with session.begin_nested():
+            return _open(
+                context,
+                session,
+                wanted,
+                {"quota": quota, "raster": raster, "data": None},
+                progress,
+                complete=not skip_overlapping,
+            )
+    except _Overlap as overlap:
+        raise _refusal(session, overlap.values) from None
+
+
+class _Overlap(Exception):
+    """Something is in the way of one of these spans."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+
+def _open(
+    context: Context,
+    session: Session,
+    wanted: Sequence[tuple[str, Sequence[Span]]],
+    terms: dict[str, Any],
+    progress: Progress | None,
+    *,
+    complete: bool,
+) -> int:
+    """Write all batches. Raises _Overlap unless all is written that has to be."""
     total = sum(len(spans) for _, spans in wanted)
+    now = TimestampMixin.timestamp().replace(tzinfo=None)
     written = done = 0
     for rows in _batches(wanted):
         values = _values(context, rows)
-        if not skip_overlapping:
-            _refuse_overlaps(session, values)
-        values |= {
-            "quota": quota,
-            "raster": raster,
-            "data": None,
-            "now": TimestampMixin.timestamp().replace(tzinfo=None),
-        }
-        written += int(fetch(session, statements.opening(), values)[0][0])
+        found = fetch(session, statements.opening(), {**values, **terms, "now": now})
+        number = int(found[0][0])
+        if complete and number < len(rows):
+            raise _Overlap(values)
+        written += number
         done += len(rows)
         if progress is not None:
             progress(done, total)
@@ -104,12 +132,13 @@ def _values(context: Context, rows: Sequence[tuple[str, Span]]) -> dict[str, Any
     }
 
 
-def _refuse_overlaps(session: Session, values: dict[str, Any]) -> None:
-    for row in fetch(session, statements.overlapping(), values):
-        there = Span.from_stored(row.taken_from, row.taken_until)
-        message = (
-            f"{row.name} is allocated from {there.start.isoformat()} to "
-            f"{there.end.isoformat()} already: pass skip_overlapping=True to leave out "
-            f"what is in the way."
-        )
-        raise InvalidWindow(message)
+def _refusal(session: Session, values: dict[str, Any]) -> InvalidWindow:
+    """Say which span has something in its way."""
+    (row,) = fetch(session, statements.overlapping(), values)
+    there = Span.from_stored(row.taken_from, row.taken_until)
+    message = (
+        f"{row.name} is allocated from {there.start.isoformat()} to "
+        f"{there.end.isoformat()} already: pass skip_overlapping=True to leave out "
+        f"what is in the way."
+    )
+    return InvalidWindow(message)

@@ -49,11 +49,12 @@ AND source NOT IN ('{RESERVATIONS}', '{BLOCKERS}')"""
 INDEXES: Final = {
     # Who is allocated at a time?
     "ix_timetable_allocations": "allocations (_start, _end, resource) "
-    "WHERE resource = mirror_of",
+    "INCLUDE (quota) WHERE resource = mirror_of",
     "ix_timetable_allocations_long": "allocations (_start) "
     f"WHERE resource = mirror_of AND _end - _start >= {LONGEST}",
     # Who is reserved or blocked at a time?
-    "ix_timetable_slots": 'reserved_slots (start, "end", resource)',
+    "ix_timetable_slots": 'reserved_slots (start, "end", resource) '
+    "INCLUDE (allocation_id)",
     "ix_timetable_slots_long": "reserved_slots (start) "
     f'WHERE "end" - start >= {LONGEST}',
     # Who is claimed at a time?

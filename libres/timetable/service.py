@@ -121,8 +121,8 @@ class Timetable(ContextServicesMixin):
         """Allocate spans, (start, end) each, of all these subjects; return how many.
 
         They are partly available, on a *raster* of minutes, and must not overlap each
-        other. Naive ends are in *timezone*. Written in sets: two statements per 20,000
-        allocations. Events of allocations are not told.
+        other. Naive ends are in *timezone*. Written in sets: one statement per 20,000
+        allocations, all or none. Events of allocations are not told.
 
         Raises InvalidWindow if one overlaps what is allocated, unless
         *skip_overlapping*; UnknownSubject.

@@ -98,6 +98,29 @@ slots AS (
 )"""
 """What is reserved or blocked, of any resource?"""
 
+_OF_MIRRORS: Final = """\
+    UNION ALL
+    SELECT position, slot.resource, allocation_id, start, "end"
+    FROM opened JOIN wanted USING (position)
+    JOIN allocations AS place
+    ON place.mirror_of = opened.resource AND place._start = opened._start
+    JOIN reserved_slots AS slot ON slot.allocation_id = place.id
+    WHERE opened.quota > 1 AND place.resource <> place.mirror_of
+    AND start < wanted.far AND "end" >= wanted.near"""
+
+SLOTS_OF_FEW: Final = f"""\
+slots AS (
+    SELECT position, resource, allocation_id, start, "end"
+    FROM subjects CROSS JOIN wanted JOIN reserved_slots USING (resource)
+    WHERE {_in_window("start", '"end"', "near", "far")}
+    UNION ALL
+    SELECT position, resource, allocation_id, start, "end"
+    FROM subjects CROSS JOIN wanted JOIN reserved_slots USING (resource)
+    WHERE {_long_in_window("start", '"end"', "near")}
+{_OF_MIRRORS}
+)"""
+"""The same, of a few subjects: found by their resources, not by the time."""
+
 CROWDS: Final = """\
 crowds AS (
     SELECT DISTINCT position, resource, _start, quota FROM opened
@@ -108,8 +131,7 @@ crowds AS (
 _RESERVED: Final = """\
     SELECT position, resource, start AS starts,
         "end" + interval '1 microsecond' AS ends
-    FROM slots JOIN subjects USING (resource)
-    WHERE resource NOT IN (SELECT resource FROM crowds)"""
+    FROM slots WHERE resource NOT IN (SELECT resource FROM crowds)"""
 
 _CROWDED: Final = """\
     SELECT crowds.position, crowds.resource, slots.start,
@@ -206,15 +228,14 @@ opened AS MATERIALIZED (
     FROM wanted JOIN timetable_free AS free
     ON free.starts < wanted.ends AND free.starts > wanted.starts - interval '24 hours'
     AND free.ends > wanted.starts AND free.context = :context
-    JOIN subjects USING (resource)
 )"""
 """The same, of the cache; what is taken is not in there."""
 
 
-def _known(source: Source) -> str:
-    """Write all the parts that lead to what is taken."""
+def _known(source: Source, few: bool = False) -> str:
+    """Write all the parts that lead to what is taken; *few* subjects, if so said."""
     claimed = _claimed(f"{_LASTING} OR {_EXPIRING}")
-    slots = [OPENED, SLOTS, CROWDS]
+    slots = [OPENED, SLOTS_OF_FEW if few else SLOTS, CROWDS]
     parts = {
         Source.ROWS: [*slots, _taken(_RESERVED, _CROWDED, claimed)],
         Source.TENTATIVE: [*slots, _taken(_RESERVED, _CROWDED, claimed, _PENDING)],
@@ -229,7 +250,7 @@ DERIVED: Final = f"""\
 WITH {_NAMED},
 {_EVER},
 {OPENED},
-{SLOTS},
+{SLOTS_OF_FEW},
 {CROWDS},
 {_LASTING_ROWS},
 {FREE},
@@ -254,7 +275,7 @@ _TIMES: Final = {"starts": UTCDateTime(), "ends": UTCDateTime()}
 def free_spans(source: Source) -> TextClause:
     """When are these subjects free within the windows? By name and start."""
     statement = text(f"""\
-{_known(source)},
+{_known(source, few=True)},
 {FREE}
 SELECT name, position, lower(span) AS starts, upper(span) AS ends
 FROM free JOIN subjects USING (resource) CROSS JOIN unnest(spans) AS span
@@ -266,7 +287,7 @@ ORDER BY name, position, starts""")
 def known_spans(source: Source) -> TextClause:
     """What is opened, and what is taken? By name and start."""
     statement = text(f"""\
-{_known(source)}
+{_known(source, few=True)}
 SELECT name, is_taken, spans.starts, spans.ends
 FROM (
     SELECT resource, false AS is_taken, starts, ends FROM opened
@@ -277,18 +298,35 @@ ORDER BY name, spans.starts""")
     return statement.columns(name=Text, is_taken=Boolean, **_TIMES)  # type: ignore[return-value]
 
 
-_WHOLE: Final = """\
+_WHOLE_WINDOWS: Final = """\
+pieces AS (
+    SELECT position, resource, opened.starts, opened.ends, wanted.starts AS first,
+        wanted.ends AS last
+    FROM opened JOIN wanted USING (position)
+),
+-- In one piece, or in several; then one of them is at the start, and one at the end.
+whole AS (
+    SELECT position, resource FROM pieces WHERE starts = first AND ends = last
+    UNION ALL
+    SELECT position, resource FROM pieces
+    WHERE (starts > first OR ends < last) AND (position, resource) IN (
+        SELECT position, resource FROM pieces WHERE starts = first AND ends < last
+        INTERSECT
+        SELECT position, resource FROM pieces WHERE starts > first AND ends = last
+    )
+    GROUP BY position, resource HAVING sum(ends - starts) = max(last - first)
+    EXCEPT SELECT position, resource FROM taken
+)"""
+"""Who is free during the whole of each window? Allocations of a resource never overlap,
+so what they cover is the sum of their lengths."""
+
+_WHOLE: Final = f"""\
+{_WHOLE_WINDOWS},
 found AS (
-    SELECT resource FROM (
-        SELECT position, resource FROM opened JOIN wanted USING (position)
-        GROUP BY position, resource, wanted.starts, wanted.ends
-        HAVING sum(opened.ends - opened.starts) = wanted.ends - wanted.starts
-        EXCEPT SELECT position, resource FROM taken
-    ) AS whole
+    SELECT resource FROM whole
     GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
 )"""
-"""Who is free during the whole of all windows? Allocations of a resource never overlap,
-so what they cover is the sum of their lengths."""
+"""Who is free during the whole of all windows?"""
 
 _PARTLY: Final = f"""\
 {FREE},
@@ -324,24 +362,20 @@ ORDER BY coalesce(booked, interval '0'), name LIMIT :most"""
 
 
 @cache
-def who(whole: bool, source: Source, fair: bool) -> TextClause:
+def who(whole: bool, source: Source, fair: bool, few: bool = False) -> TextClause:
     """Who is free? By name, or those first who have been booked least."""
     found = _WHOLE if whole else _PARTLY
     order = _LEAST_BOOKED if fair else _BY_NAME
-    return text(f"{_known(source)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
+    return text(f"{_known(source, few)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
 
 
 @cache
-def whole_of_each(source: Source) -> TextClause:
+def whole_of_each(source: Source, few: bool = False) -> TextClause:
     """Who is free during the whole of each window? By position and name."""
     statement = text(f"""\
-{_known(source)}
-SELECT position, name FROM (
-    SELECT position, resource FROM opened JOIN wanted USING (position)
-    GROUP BY position, resource, wanted.starts, wanted.ends
-    HAVING sum(opened.ends - opened.starts) = wanted.ends - wanted.starts
-    EXCEPT SELECT position, resource FROM taken
-) AS whole JOIN subjects USING (resource)
+{_known(source, few)},
+{_WHOLE_WINDOWS}
+SELECT position, name FROM whole JOIN subjects USING (resource)
 ORDER BY position, name""")
     return statement.columns(position=Integer, name=Text)  # type: ignore[return-value]
 
@@ -352,7 +386,8 @@ def reasons() -> TextClause:
     statement = text(f"""\
 WITH {SUBJECTS},
 {WANTED},
-{SLOTS}
+{OPENED},
+{SLOTS_OF_FEW}
 SELECT kind, label, starts, ends FROM (
     SELECT slot.source_type::text AS kind,
         coalesce(reservation.email, blocker.reason)::text AS label,
@@ -380,21 +415,25 @@ ORDER BY starts NULLS FIRST, ends, kind, label""")
 
 
 @cache
-def how_many(whole: bool, source: Source) -> TextClause:
+def how_many(whole: bool, source: Source, few: bool = False) -> TextClause:
     """How many are free?"""
     found = _WHOLE if whole else _PARTLY
-    return text(f"{_known(source)},\n{found}\nSELECT count(*) FROM found")
+    return text(f"""\
+{_known(source, few)},
+{found}
+SELECT count(*) FROM found JOIN subjects USING (resource)""")
 
 
 @cache
-def counts(source: Source) -> TextClause:
+def counts(source: Source, few: bool = False) -> TextClause:
     """How many are free during each whole step of a window? Steps count from 0."""
     return text(f"""\
-{_known(source)},
+{_known(source, few)},
 {FREE},
 changes AS (
     SELECT change.step, sum(change.number) AS number
-    FROM free JOIN wanted USING (position) CROSS JOIN unnest(spans) AS span
+    FROM free JOIN wanted USING (position) JOIN subjects USING (resource)
+    CROSS JOIN unnest(spans) AS span
     CROSS JOIN LATERAL (
         SELECT
             ceil(extract(epoch FROM lower(span) - wanted.starts) / :step) AS first,
@@ -428,7 +467,7 @@ judged AS (
     FROM asked LEFT JOIN LATERAL (
         SELECT _start, _end FROM allocations
         WHERE resource = asked.resource AND _start <= asked.ends
-        ORDER BY _start DESC LIMIT 1
+        ORDER BY resource DESC, _start DESC LIMIT 1
     ) AS before ON true
 )"""
 """Which spans are asked for, and what is in the way of each? Ends are stored ends."""

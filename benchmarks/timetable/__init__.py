@@ -1,0 +1,1 @@
+"""Measures timetables, beside two designs that are common elsewhere."""
