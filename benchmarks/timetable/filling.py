@@ -24,12 +24,12 @@ WITH chosen AS (
     CROSS JOIN LATERAL generate_series(
         place._start, place._end, interval '1 hour'
     ) AS booking (start)
-    WHERE hashtext(place.id::text || booking.start::text) & 1023 < :share
+    WHERE hashtext(place.id || booking.start::text) & 1023 < :share
 ),
 reserved AS (
     INSERT INTO reservations (
-        type, token, target, target_type, resource, start, "end", timezone, status, email,
-        quota, created
+        type, token, target, target_type, resource, start, "end", timezone, status,
+        email, quota, created
     )
     SELECT 'generic', gen_random_uuid(), "group", 'allocation', resource, start,
         start + interval '1 hour' - interval '1 microsecond', 'UTC', 'approved',

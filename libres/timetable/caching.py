@@ -95,7 +95,9 @@ def verify(context: Context, session: Session) -> list[CacheDifference]:
         some = names[first : first + BATCH]
         values = {"context": context.name, "among": some, "buffer": timedelta()}
         rows = fetch(session, _comparing(), values)
-        found += [CacheDifference(**row._mapping) for row in rows]
+        found += [
+            CacheDifference(row.kind, row.name, row.starts, row.ends) for row in rows
+        ]
     return found
 
 

@@ -45,10 +45,11 @@ UNREADABLE: Final = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    OSError,
     TypeError,
     ValueError,
 )
-"""What the libraries raise for files that are broken."""
+"""What the libraries raise for files that are broken; OSError is for TZID=Europe/."""
 
 PRODUCT: Final = "-//libres//timetable//EN"
 
@@ -373,8 +374,9 @@ class _Event:
 
     def _period(self, start: datetime, end: datetime | timedelta) -> Span:
         first = self._moment(start)
-        is_length = isinstance(end, timedelta)
-        return Span(first, first + end if is_length else self._moment(end))
+        if isinstance(end, timedelta):
+            return Span(first, first + end)
+        return Span(first, self._moment(end))
 
     def _moment(self, value: Any) -> datetime:
         return _moment(value, self._timezone)

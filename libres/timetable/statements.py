@@ -188,24 +188,23 @@ def _taken(*parts: str) -> str:
     return f"taken AS (\n{union}\n)"
 
 
-_WIDENED: Final = (
-    "tsrange(starts - CAST(:buffer AS interval), ends + CAST(:buffer AS interval))"
-)
-
-FREE: Final = f"""\
+FREE: Final = """\
 free AS (
     SELECT position, resource,
-        opened.spans - coalesce(taken.spans, '{{}}'::tsmultirange) AS spans
+        range_agg(span) FILTER (WHERE NOT is_taken)
+        - coalesce(range_agg(span) FILTER (WHERE is_taken), '{}'::tsmultirange) AS spans
     FROM (
-        SELECT position, resource, range_agg(tsrange(starts, ends)) AS spans
-        FROM opened GROUP BY position, resource
-    ) AS opened
-    LEFT JOIN (
-        SELECT position, resource, range_agg({_WIDENED}) AS spans
-        FROM taken GROUP BY position, resource
-    ) AS taken USING (position, resource)
+        SELECT position, resource, false AS is_taken, tsrange(starts, ends) AS span
+        FROM opened
+        UNION ALL
+        SELECT position, resource, true, tsrange(
+            starts - CAST(:buffer AS interval), ends + CAST(:buffer AS interval)
+        ) FROM taken
+    ) AS known
+    GROUP BY position, resource HAVING bool_or(NOT is_taken)
 )"""
-"""What is opened and not taken, in one piece where it touches?"""
+"""What is opened and not taken, in one piece where it touches? Nothing is joined, as
+PostgreSQL cannot know how many there are, and would do so one by one."""
 
 
 class Source(Enum):
@@ -221,25 +220,35 @@ class Source(Enum):
     """What is cached, and claims that expire, which is not."""
 
 
-CACHED: Final = """\
+_IN_CACHE: Final = """\
+free.context = :context AND free.starts < wanted.ends
+    AND free.starts > wanted.starts - interval '24 hours'
+    AND free.ends > wanted.starts"""
+
+
+def _cached(subjects: str) -> str:
+    """Write the same of the cache, in which what is taken is missing."""
+    return f"""\
 opened AS MATERIALIZED (
     SELECT position, resource, greatest(free.starts, wanted.starts) AS starts,
         least(free.ends, wanted.ends) AS ends
-    FROM wanted JOIN timetable_free AS free
-    ON free.starts < wanted.ends AND free.starts > wanted.starts - interval '24 hours'
-    AND free.ends > wanted.starts AND free.context = :context
+    FROM wanted CROSS JOIN timetable_free AS free {subjects}
+    WHERE {_IN_CACHE}
 )"""
-"""The same, of the cache; what is taken is not in there."""
 
 
-def _known(source: Source, few: bool = False) -> str:
-    """Write all the parts that lead to what is taken; *few* subjects, if so said."""
+def _known(source: Source, few: bool = False, whole: bool = False) -> str:
+    """Write all the parts that lead to what is taken, of a *few* subjects, if so said.
+
+    For *whole* windows of the cache `_OF_SUBJECTS` picks out the subjects at the end.
+    """
     claimed = _claimed(f"{_LASTING} OR {_EXPIRING}")
     slots = [OPENED, SLOTS_OF_FEW if few else SLOTS, CROWDS]
+    cached = _cached("" if whole and not few else "JOIN subjects USING (resource)")
     parts = {
         Source.ROWS: [*slots, _taken(_RESERVED, _CROWDED, claimed)],
         Source.TENTATIVE: [*slots, _taken(_RESERVED, _CROWDED, claimed, _PENDING)],
-        Source.CACHE: [CACHED, _taken(_claimed(_EXPIRING))],
+        Source.CACHE: [cached, _taken(_claimed(_EXPIRING))],
     }
     return "WITH " + ",\n".join([SUBJECTS, WANTED, *parts[source]])
 
@@ -325,6 +334,7 @@ _WHOLE: Final = f"""\
 found AS (
     SELECT resource FROM whole
     GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
+    INTERSECT SELECT resource FROM subjects
 )"""
 """Who is free during the whole of all windows?"""
 
@@ -346,18 +356,25 @@ found AS (
 )"""
 """Who is free for so long in one piece, and for such a share, in all windows?"""
 
+_SUBJECTS_FOUND: Final = f"""\
+SELECT {_COLUMNS} FROM found JOIN timetable_subjects AS subject USING (resource)
+{{load}}
+WHERE subject.context = :context"""
+
 _BY_NAME: Final = f"""\
-SELECT {_COLUMNS} FROM found JOIN subjects USING (resource)
-WHERE CAST(:after AS text) IS NULL OR name > :after
+{_SUBJECTS_FOUND.format(load="")}
+AND (CAST(:after AS text) IS NULL OR name > :after)
 ORDER BY name LIMIT :most"""
 
-_LEAST_BOOKED: Final = f"""\
-SELECT {_COLUMNS} FROM found JOIN subjects USING (resource)
+_LOAD: Final = """\
 LEFT JOIN LATERAL (
     SELECT sum(slot."end" - slot.start) AS booked FROM reserved_slots AS slot
-    WHERE slot.resource = subjects.resource AND slot.start >= :since
+    WHERE slot.resource = found.resource AND slot.start >= :since
     AND slot.start < :until AND slot.source_type = 'reservation'
-) AS load ON true
+) AS load ON true"""
+
+_LEAST_BOOKED: Final = f"""\
+{_SUBJECTS_FOUND.format(load=_LOAD)}
 ORDER BY coalesce(booked, interval '0'), name LIMIT :most"""
 
 
@@ -366,7 +383,7 @@ def who(whole: bool, source: Source, fair: bool, few: bool = False) -> TextClaus
     """Who is free? By name, or those first who have been booked least."""
     found = _WHOLE if whole else _PARTLY
     order = _LEAST_BOOKED if fair else _BY_NAME
-    return text(f"{_known(source, few)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
+    return text(f"{_known(source, few, whole)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
 
 
 @cache
@@ -419,9 +436,9 @@ def how_many(whole: bool, source: Source, few: bool = False) -> TextClause:
     """How many are free?"""
     found = _WHOLE if whole else _PARTLY
     return text(f"""\
-{_known(source, few)},
+{_known(source, few, whole)},
 {found}
-SELECT count(*) FROM found JOIN subjects USING (resource)""")
+SELECT count(*) FROM found""")
 
 
 @cache
@@ -432,8 +449,7 @@ def counts(source: Source, few: bool = False) -> TextClause:
 {FREE},
 changes AS (
     SELECT change.step, sum(change.number) AS number
-    FROM free JOIN wanted USING (position) JOIN subjects USING (resource)
-    CROSS JOIN unnest(spans) AS span
+    FROM free JOIN wanted USING (position) CROSS JOIN unnest(spans) AS span
     CROSS JOIN LATERAL (
         SELECT
             ceil(extract(epoch FROM lower(span) - wanted.starts) / :step) AS first,
