@@ -313,16 +313,12 @@ pieces AS (
         wanted.ends AS last
     FROM opened JOIN wanted USING (position)
 ),
--- In one piece, or in several; then one of them is at the start, and one at the end.
+-- In one piece, or in several.
 whole AS (
     SELECT position, resource FROM pieces WHERE starts = first AND ends = last
     UNION ALL
     SELECT position, resource FROM pieces
-    WHERE (starts > first OR ends < last) AND (position, resource) IN (
-        SELECT position, resource FROM pieces WHERE starts = first AND ends < last
-        INTERSECT
-        SELECT position, resource FROM pieces WHERE starts > first AND ends = last
-    )
+    WHERE starts > first OR ends < last
     GROUP BY position, resource HAVING sum(ends - starts) = max(last - first)
     EXCEPT SELECT position, resource FROM taken
 )"""
