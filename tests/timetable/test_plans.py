@@ -29,7 +29,8 @@ def many(module_dsn):
             '(resource, start, "end", allocation_id, '
             "reservation_token, source_type, source_id, created) "
             "SELECT resource, slot, slot + interval '15 minutes' "
-            "- interval '1 microsecond', id, gen_random_uuid(), 'reservation', 1, now() "
+            "- interval '1 microsecond', id, gen_random_uuid(), "
+            "'reservation', 1, now() "
             "FROM allocations CROSS JOIN LATERAL generate_series(_start, "
             "_start + interval '2 hours', interval '15 minutes') AS slot"
         )
