@@ -341,6 +341,8 @@ TIMETABLE = {
     ),
     "is_free": "subject, start, end, *, tentative=False, timezone=None",
     "why_not": "subject, start, end, *, timezone=None",
+    "from_bits": "subject, day, bits",
+    "with_hours": "",
     "to_bits": "subject, day, *, tentative=False",
     "who_is_free": (
         "windows, *, among=None, tags=None, duration=None, fraction=1.0, "

@@ -21,6 +21,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from benchmarks.claims.measuring import Times, alternated
 from benchmarks.databases import Databases, databases
 from benchmarks.timetable import designs, filling
+from benchmarks.timetable.writers import Booked, writing
 from libres import timetable
 from libres.context.registry import create_default_registry
 from libres.db import new_scheduler
@@ -45,6 +46,7 @@ NAME = "timetable"
 @click.option("--days", default=31, show_default=True, type=click.IntRange(7, 366))
 @click.option("--busy", default=33, show_default=True, type=click.IntRange(0, 99))
 @click.option("--rounds", default=40, show_default=True, type=click.IntRange(5))
+@click.option("--writers", default=0, type=click.IntRange(0, 64), help="Who book too.")
 @click.option("--load", is_flag=True, help="Open a year of 10,000 subjects.")
 @click.option("--dsn", help="A server to use; else one is started and deleted.")
 def main(
@@ -53,6 +55,7 @@ def main(
     days: int,
     busy: int,
     rounds: int,
+    writers: int,
     load: bool,
     dsn: str | None,
 ) -> None:
@@ -61,7 +64,7 @@ def main(
     with databases(dsn) as made:
         for size in [*sizes, *([LARGE] if large else [])]:
             with _database(made) as (table, engine):
-                _measured(said, table, engine, size, days, busy, rounds)
+                _measured(said, table, engine, size, days, busy, rounds, writers)
         if load:
             with _database(made) as (table, engine):
                 _loaded(said, table)
@@ -93,6 +96,7 @@ def _measured(
     days: int,
     busy: int,
     rounds: int,
+    writers: int,
 ) -> None:
     title = f"{size:,} subjects, {days} days, {busy} % reserved"
     with said.status(f"{title}: filling"):
@@ -100,11 +104,15 @@ def _measured(
     with said.status(f"{title}: live rows"):
         live = _asked(table, rounds, days)
         one = _one(table, names, rounds, days)
+        beside = {"live": _beside(table, names, days, rounds, writers)}
     with said.status(f"{title}: the cache"):
         took["cached"] = _seconds(lambda: _cached(table, engine))
         took["verified"] = _seconds(lambda: _verified(table))
         cached = _asked(table, rounds, days)
         one_cached = _one(table, names, rounds, days)
+        beside["cache"] = _beside(table, names, days, rounds, writers)
+        table.rebuild_cache()
+        table.commit()
     with said.status(f"{title}: other designs"), engine.connect() as connection:
         designs.build(connection)
         connection.execute(text("ANALYZE quarters, texts"))
@@ -130,6 +138,13 @@ def _measured(
             *(f"{other.p50:.1f}", f"{other.p95:.1f}"),
         )
     said.print(rows)
+    for source, measured in beside.items():
+        if measured is not None:
+            times, booked = measured
+            said.print(
+                f"1 hour, {source}, while {writers} book ({booked.rate:.0f} a second): "
+                f"p50 {times.p50:.1f}, p95 {times.p95:.1f} ms"
+            )
     said.print(", ".join(f"{name} in {each:.1f} s" for name, each in took.items()))
 
 
@@ -195,6 +210,24 @@ def _asked(table: Timetable, rounds: int, days: int) -> dict[str, tuple[int, Tim
         times = alternated({name: ask}, rounds)
         found[name] = (sum(numbers) // len(numbers), times[name])
     return found
+
+
+def _beside(
+    table: Timetable, names: list[str], days: int, rounds: int, writers: int
+) -> tuple[Times, Booked] | None:
+    """Ask for an hour while others book; None without others."""
+    if not writers:
+        return None
+    dsn = table.context.get_setting("dsn")
+    windows = _windows(timedelta(hours=1), rounds, days)
+
+    def ask(turn: int) -> None:
+        table.count_free(windows[turn])
+        table.rollback()
+
+    with writing(dsn, names, days, writers) as booked:
+        times = alternated({"asked": ask}, rounds)
+    return times["asked"], booked
 
 
 def _one(

@@ -18,7 +18,7 @@ from libres.modules.rasterizer import Raster, checked_raster
 from libres.timetable import caching, rules, statements
 from libres.timetable.errors import InvalidWindow
 from libres.timetable.heatmap import Heat
-from libres.timetable.statements import Source
+from libres.timetable.statements import Source, Whom
 from libres.timetable.subjects import Subject, known, subject_of
 from libres.timetable.windows import (
     Window,
@@ -77,6 +77,13 @@ class Asked:
     def few(self) -> bool:
         """Whether so few are named that each is looked up by itself."""
         return self.among is not None and len(self.among) <= FEW
+
+    @property
+    def whom(self) -> Whom:
+        """Whom it is about, as far as it matters how they are found."""
+        if self.few:
+            return Whom.FEW
+        return Whom.SOME if self.tags or self.among is not None else Whom.EVERYBODY
 
     @property
     def whole(self) -> bool:
@@ -297,7 +304,7 @@ def who(
         **(_year_around(asked) if fair else {"after": after}),
     }
     source = source_of(context, session, asked)
-    statement = statements.who(asked.whole, source, fair, asked.few)
+    statement = statements.who(asked.whole, source, asked.whom, fair)
     return list(map(subject_of, fetch(session, statement, values)))
 
 
@@ -310,7 +317,7 @@ def _year_around(asked: Asked) -> dict[str, datetime]:
 def count(context: Context, session: Session, asked: Asked) -> int:
     """Return how many are free in all windows."""
     source = source_of(context, session, asked)
-    statement = statements.how_many(asked.whole, source, asked.few)
+    statement = statements.how_many(asked.whole, source, asked.whom)
     return int(fetch(session, statement, asked.parameters(context))[0][0])
 
 

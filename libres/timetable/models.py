@@ -53,6 +53,13 @@ class TimetableSubject(ORMBase):
         CheckConstraint("name <> ''", name="timetable_subjects_have_names"),
         # Whose is this resource, whatever the context?
         Index("ix_timetable_subjects_resource", "resource"),
+        # Who is not active?
+        Index(
+            "ix_timetable_subjects_inactive",
+            "context",
+            "resource",
+            postgresql_where=text("NOT active"),
+        ),
         # Who has these tags?
         Index("ix_timetable_subjects_tags", "tags", postgresql_using="gin"),
         {"info": OPTIONAL},

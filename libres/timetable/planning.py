@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date as Date
 from datetime import timedelta
@@ -203,6 +203,13 @@ def extend(
 ) -> Applied:
     """Apply the hours of all active subjects that have any, from today on."""
     number_of(days, "days")
+    names = with_hours(context, session)
+    until = TimestampMixin.timestamp().date() + timedelta(days=days)
+    return apply(context, session, names, None, until, holidays, progress)
+
+
+def with_hours(context: Context, session: Session) -> list[str]:
+    """Return the names of all active subjects that have weekly hours."""
     query = (
         select(TimetableSubject.name)
         .where(
@@ -217,9 +224,7 @@ def extend(
         )
         .order_by(TimetableSubject.name)
     )
-    names = [row.name for row in fetch(session, query, {})]
-    until = TimestampMixin.timestamp().date() + timedelta(days=days)
-    return apply(context, session, names, None, until, holidays, progress)
+    return [row.name for row in fetch(session, query, {})]
 
 
 def apply(
@@ -284,13 +289,29 @@ def _apply(
 ) -> None:
     timezone = subjects[0].timezone
     window = Span(local_day(first, timezone).start, local_day(last, timezone).end)
+    hours = {
+        each.subject.name: opening_spans(
+            each.weekly, each.special, first, last, timezone, off
+        )
+        for each in _loaded(context, session, subjects)
+    }
+    agree(context, session, subjects, hours, window, done)
+
+
+def agree(
+    context: Context,
+    session: Session,
+    subjects: Sequence[Subject],
+    hours: Mapping[str, Sequence[Span]],
+    window: Span,
+    done: Applied,
+) -> None:
+    """Make what is allocated of subjects within a window agree with their hours."""
     opened, taken = _present(context, session, subjects, window)
     missing: list[tuple[str, list[Span]]] = []
     excess: list[tuple[str, list[Span]]] = []
-    for each in _loaded(context, session, subjects):
-        name = each.subject.name
-        hours = opening_spans(each.weekly, each.special, first, last, timezone, off)
-        wanted = rules.clipped(_on_raster(hours, RASTER), window)
+    for name in (each.name for each in subjects):
+        wanted = rules.clipped(_on_raster(hours[name], RASTER), window)
         missing.append((name, rules.without(wanted, opened[name])))
         excess.append((name, rules.without(opened[name], wanted)))
         outside = rules.without(taken[name], wanted)
@@ -305,6 +326,23 @@ def _apply(
         skip_overlapping=False,
         progress=None,
     )
+
+
+def from_bits(
+    context: Context, session: Session, subject: str, day: Date, bits: object
+) -> Applied:
+    """Make a local day of a subject agree with a text of quarters."""
+    (found,) = known(context, session, names_of([subject]))
+    window = local_day(day_of(day), found.timezone)
+    step = timedelta(minutes=RASTER)
+    number = window.duration // step
+    if not isinstance(bits, str) or len(bits) != number or set(bits) - {"0", "1"}:
+        message = f"{day} has {number} quarters there: pass so many '0' and '1'."
+        raise InvalidWindow(message)
+    done = Applied()
+    hours = {found.name: rules.spans_of_bits(bits, window, step)}
+    agree(context, session, [found], hours, window, done)
+    return done
 
 
 def _on_raster(spans: Iterable[Span], raster: Raster) -> list[Span]:

@@ -217,6 +217,10 @@ class Timetable(ContextServicesMixin):
             self.context, self.session, names, since, until, holidays, progress
         )
 
+    def with_hours(self) -> list[str]:
+        """Return the names of all active subjects that have weekly hours."""
+        return planning.with_hours(self.context, self.session)
+
     def extend_horizon(
         self,
         days: int = 365,
@@ -226,7 +230,8 @@ class Timetable(ContextServicesMixin):
     ) -> Applied:
         """Apply the hours of all active subjects, for so many days from today.
 
-        A plain function, to be called every night by whatever calls yours.
+        A plain function, to be called every night by whatever calls yours. For many
+        thousands, apply the template to some of `with_hours` at a time and commit each.
         """
         return planning.extend(self.context, self.session, days, holidays, progress)
 
@@ -335,6 +340,14 @@ class Timetable(ContextServicesMixin):
         96 of them, or 92 and 100 where the clocks are moved by an hour.
         """
         return asking.day_bits(self.context, self.session, subject, day, tentative)
+
+    def from_bits(self, subject: str, day: Date, bits: str) -> Applied:
+        """Make what is allocated on a local day agree with such a text.
+
+        As with `apply_template` nothing is removed that somebody holds. Raises
+        InvalidWindow unless there is a sign for each quarter of that day.
+        """
+        return planning.from_bits(self.context, self.session, subject, day, bits)
 
     # Who ------------------------------------------------------------------------------
 

@@ -240,7 +240,7 @@ opened AS MATERIALIZED (
 def _known(source: Source, few: bool = False, whole: bool = False) -> str:
     """Write all the parts that lead to what is taken, of a *few* subjects, if so said.
 
-    For *whole* windows of the cache `_OF_SUBJECTS` picks out the subjects at the end.
+    For *whole* windows of the cache `_OF_SUBJECTS` picks them out at the end.
     """
     claimed = _claimed(f"{_LASTING} OR {_EXPIRING}")
     slots = [OPENED, SLOTS_OF_FEW if few else SLOTS, CROWDS]
@@ -307,32 +307,69 @@ ORDER BY name, spans.starts""")
     return statement.columns(name=Text, is_taken=Boolean, **_TIMES)  # type: ignore[return-value]
 
 
-_WHOLE_WINDOWS: Final = """\
+_AT_MIDNIGHT: Final = """\
+starts > first AND starts = date_trunc('day', starts)
+    OR ends < last AND ends = date_trunc('day', ends)"""
+"""Is it a part of a longer time, which the cache has cut at midnight?"""
+
+
+def _whole_windows(source: Source) -> str:
+    """Write who is free during the whole of each window, in one piece or in several.
+
+    Allocations of a resource never overlap, and neither do rows of the cache, so what
+    they cover is the sum of their lengths.
+    """
+    parts = "starts > first OR ends < last"
+    if source is Source.CACHE:
+        parts = _AT_MIDNIGHT
+    return f"""\
 pieces AS (
     SELECT position, resource, opened.starts, opened.ends, wanted.starts AS first,
         wanted.ends AS last
     FROM opened JOIN wanted USING (position)
 ),
--- In one piece, or in several.
 whole AS (
     SELECT position, resource FROM pieces WHERE starts = first AND ends = last
     UNION ALL
     SELECT position, resource FROM pieces
-    WHERE starts > first OR ends < last
+    WHERE {parts}
     GROUP BY position, resource HAVING sum(ends - starts) = max(last - first)
     EXCEPT SELECT position, resource FROM taken
 )"""
-"""Who is free during the whole of each window? Allocations of a resource never overlap,
-so what they cover is the sum of their lengths."""
 
-_WHOLE: Final = f"""\
-{_WHOLE_WINDOWS},
+
+class Whom(Enum):
+    """Whom a question is about."""
+
+    EVERYBODY = "everybody"
+    SOME = "some"
+    """By tags, or of very many names."""
+
+    FEW = "few"
+    """Named ones, each of which is looked up."""
+
+
+_OF_SUBJECTS: Final = {
+    Whom.EVERYBODY: """\
+    EXCEPT SELECT resource FROM timetable_subjects
+    WHERE context = :context AND NOT active
+""",
+    Whom.SOME: "    INTERSECT SELECT resource FROM subjects\n",
+    Whom.FEW: "",
+}
+"""Who of all in the cache is asked about?"""
+
+
+def _found_whole(source: Source, whom: Whom) -> str:
+    """Write who is free during the whole of all windows."""
+    subjects = _OF_SUBJECTS[whom] if source is Source.CACHE else ""
+    return f"""\
+{_whole_windows(source)},
 found AS (
     SELECT resource FROM whole
     GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
-    INTERSECT SELECT resource FROM subjects
-)"""
-"""Who is free during the whole of all windows?"""
+{subjects})"""
+
 
 _PARTLY: Final = f"""\
 {FREE},
@@ -375,11 +412,18 @@ ORDER BY coalesce(booked, interval '0'), name LIMIT :most"""
 
 
 @cache
-def who(whole: bool, source: Source, fair: bool, few: bool = False) -> TextClause:
+def who(whole: bool, source: Source, whom: Whom, fair: bool) -> TextClause:
     """Who is free? By name, or those first who have been booked least."""
-    found = _WHOLE if whole else _PARTLY
     order = _LEAST_BOOKED if fair else _BY_NAME
-    return text(f"{_known(source, few, whole)},\n{found}\n{order}").columns(name=Text)  # type: ignore[return-value]
+    statement = text(f"{_found(whole, source, whom)}\n{order}")
+    return statement.columns(name=Text)  # type: ignore[return-value]
+
+
+def _found(whole: bool, source: Source, whom: Whom) -> str:
+    """Write all the parts that lead to who is found."""
+    few = whom is Whom.FEW
+    found = _found_whole(source, whom) if whole else _PARTLY
+    return f"{_known(source, few, whole)},\n{found}"
 
 
 @cache
@@ -387,7 +431,7 @@ def whole_of_each(source: Source, few: bool = False) -> TextClause:
     """Who is free during the whole of each window? By position and name."""
     statement = text(f"""\
 {_known(source, few)},
-{_WHOLE_WINDOWS}
+{_whole_windows(source)}
 SELECT position, name FROM whole JOIN subjects USING (resource)
 ORDER BY position, name""")
     return statement.columns(position=Integer, name=Text)  # type: ignore[return-value]
@@ -428,13 +472,9 @@ ORDER BY starts NULLS FIRST, ends, kind, label""")
 
 
 @cache
-def how_many(whole: bool, source: Source, few: bool = False) -> TextClause:
+def how_many(whole: bool, source: Source, whom: Whom) -> TextClause:
     """How many are free?"""
-    found = _WHOLE if whole else _PARTLY
-    return text(f"""\
-{_known(source, few, whole)},
-{found}
-SELECT count(*) FROM found""")
+    return text(f"{_found(whole, source, whom)}\nSELECT count(*) FROM found")
 
 
 @cache

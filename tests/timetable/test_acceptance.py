@@ -84,6 +84,19 @@ class TestExample:
         """T11: a sign for each quarter."""
         assert people.to_bits("John", DAY) == "0" * 32 + "1" * 24 + "0" * 40
 
+    def test_from_bits(self, people):
+        """The other way round: what is missing is opened, the rest is closed."""
+        bits = "0" * 40 + "1" * 16 + "0" * 40
+        made = people.from_bits("John", DAY, bits)
+        assert (made.opened, made.cut) == (0, 1)
+        assert people.to_bits("John", DAY) == bits
+        made = people.from_bits("John", DAY, "1" * 96)
+        assert made.opened == 2
+        assert people.to_bits("John", DAY) == "1" * 96
+        for wrong in ("1" * 92, "2" * 96, None):
+            with pytest.raises(InvalidWindow, match="has 96 quarters"):
+                people.from_bits("John", DAY, wrong)
+
     def test_two_windows(self, table):
         """T12: free in all windows."""
         opened(table, "both", (8, 10), (15, 18))

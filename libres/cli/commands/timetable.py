@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -22,8 +23,9 @@ from libres.cli.loading import Loaded, loaded
 from libres.cli.options import dsn_option, timezone_option
 from libres.cli.terminal import console, printable
 from libres.cli.times import MOMENT, chart, local_days
+from libres.db.models.timestamp import TimestampMixin
 from libres.domain.spans import Span
-from libres.timetable import Timetable
+from libres.timetable import Applied, Timetable
 from libres.timetable.asking import local_day
 from libres.timetable.heatmap import to_svg
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 FOUND = 1
 """The exit status if something differs."""
+
+TOGETHER = 500
+"""Subjects per transaction."""
 
 MOST_DRAWN = 30
 """Subjects."""
@@ -162,15 +167,36 @@ def _load(
 @click.option("--days", default=365, show_default=True, type=click.IntRange(1, 3650))
 @click.option("--holidays", help="A country, or a part of it: CH, or CH-ZH.")
 def extend(dsn: str | None, context_name: str, days: int, holidays: str | None) -> None:
-    """Allocate the weekly hours of all subjects, for so many days from today."""
+    """Allocate the weekly hours of all subjects, for so many days from today.
+
+    Some subjects at a time: what was interrupted is taken up again by doing it again.
+    """
     with _table(dsn, context_name) as table, _progress("extends") as progress:
-        made = _transaction(
-            table,
-            lambda: table.extend_horizon(days, holidays=holidays, progress=progress),
-        )
+        made = _extended(table, days, holidays, progress)
     click.echo(f"Opened {made.opened}, took back {made.cut}.")
     for name, span in made.outside:
         click.echo(f"Outside of the hours: {printable(name)}, {_words(span)}")
+
+
+def _extended(
+    table: Timetable,
+    days: int,
+    holidays: str | None,
+    progress: Callable[[int, int], None],
+) -> Applied:
+    names = table.with_hours()
+    until = TimestampMixin.timestamp().date() + timedelta(days=days)
+    done = Applied()
+    for first in range(0, len(names), TOGETHER):
+        some = names[first : first + TOGETHER]
+        made = _transaction(
+            table, partial(table.apply_template, some, until, holidays=holidays)
+        )
+        done.opened += made.opened
+        done.cut += made.cut
+        done.outside += made.outside
+        progress(first + len(some), len(names))
+    return done
 
 
 @timetable.command()
