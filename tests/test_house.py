@@ -42,6 +42,7 @@ STOREYS = [
     "libres.db",
     "libres.conflicts",
     "libres.timetable",
+    "libres.freebusy",
     "libres.occupancy",
     "libres.sync",
     "libres.web",

@@ -34,6 +34,7 @@ NAMES = {
         "InvalidHours InvalidSubject InvalidWindow NotCached Opportunity Reason "
         "SpecialDay Subject Timetable UnknownSubject Weekly setup"
     ),
+    "libres.freebusy": "Timetable setup",
     "libres.timetable.heatmap": "to_svg",
     "libres.timetable.hours": "opening_spans ruled_spans public_holidays",
     "libres.timetable.calendars": "busy_times export Labelled",
@@ -337,7 +338,8 @@ TIMETABLE = {
         "timezone=None"
     ),
     "busy": (
-        "subject, start, end, *, within='allocated', tentative=False, timezone=None"
+        "subject, start, end, *, reasons=False, within='allocated', tentative=False, "
+        "timezone=None"
     ),
     "is_free": "subject, start, end, *, tentative=False, timezone=None",
     "why_not": "subject, start, end, *, timezone=None",

@@ -285,21 +285,53 @@ class Timetable(ContextServicesMixin):
             self.context, self.session, subject, window, min_length, raster, tentative
         )
 
+    @overload
     def busy(
         self,
         subject: str,
         start: datetime,
         end: datetime,
         *,
+        reasons: Literal[False] = False,
         within: Within = "allocated",
         tentative: bool = False,
         timezone: str | None = None,
-    ) -> list[Span]:
+    ) -> list[Span]: ...
+
+    @overload
+    def busy(
+        self,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        *,
+        reasons: Literal[True],
+        within: Within = "allocated",
+        tentative: bool = False,
+        timezone: str | None = None,
+    ) -> list[Reason]: ...
+
+    def busy(
+        self,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        *,
+        reasons: bool = False,
+        within: Within = "allocated",
+        tentative: bool = False,
+        timezone: str | None = None,
+    ) -> list[Span] | list[Reason]:
         """Return when a subject is not free, of what is allocated or of the *window*.
 
-        Raises what `free` does.
+        With *reasons*, what is in the way each time, as `why_not` does; what waits is
+        none then. Raises what `free` does.
         """
         window = window_of(start, end, timezone)
+        if reasons:
+            found = asking.reasons_of(self.context, self.session, subject, window)
+            hidden = "closed" if within == "allocated" else None
+            return [each for each in found if each.kind != hidden]
         return asking.busy_of(
             self.context, self.session, subject, window, within, tentative
         )

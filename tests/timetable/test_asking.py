@@ -177,6 +177,10 @@ class TestWhyNot:
             Reason("claim", span(11, 12), "host.Car"),
         ]
         assert people.why_not("John", *ends(12, 13)) == []
+        why = people.busy("John", *ends(7, 13), reasons=True)
+        assert [each.kind for each in why] == ["reservation", "blocker", "claim"]
+        why = people.busy("John", *ends(7, 9), reasons=True, within="window")
+        assert [each.kind for each in why] == ["closed", "reservation"]
 
 
 class TestAssign:

@@ -1,0 +1,8 @@
+"""Another name of `libres.timetable`."""
+
+from __future__ import annotations
+
+from libres import timetable
+from libres.timetable import *  # noqa: F403 - all of it, and nothing else
+
+__all__ = timetable.__all__  # noqa: PLE0605 - the same names
