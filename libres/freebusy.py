@@ -5,4 +5,4 @@ from __future__ import annotations
 from libres import timetable
 from libres.timetable import *  # noqa: F403 - all of it, and nothing else
 
-__all__ = timetable.__all__  # noqa: PLE0605 - the same names
+__all__ = timetable.__all__

@@ -222,8 +222,8 @@ def _beside(
     windows = _windows(timedelta(hours=1), rounds, days)
 
     def ask(turn: int) -> None:
-        table.count_free(windows[turn])
-        table.rollback()
+        with table.context.read_only():
+            table.count_free(windows[turn])
 
     with writing(dsn, names, days, writers) as booked:
         times = alternated({"asked": ask}, rounds)
@@ -244,7 +244,12 @@ def _one(
         return act
 
     week = filling.START + timedelta(days=7)
-    heat = {"heatmap of a week": lambda _turn: table.heatmap(filling.START, week)}
+
+    def draw(_turn: int) -> None:
+        table.heatmap(filling.START, week)
+        table.rollback()
+
+    heat = {"heatmap of a week": draw}
     return {
         **alternated({"one, a week": ask(week), "one, all of it": ask(end)}, rounds),
         **alternated(heat, 3),

@@ -48,7 +48,8 @@ class Timetable(ContextServicesMixin):
 
     Free is what is allocated and not reserved, blocked or claimed; it is derived from
     those rows at each question. Cheap to make, without state; works in the session and
-    transaction of the context.
+    transaction of the context. Under SERIALIZABLE a question about everybody can make
+    those who write repeat themselves: ask within ``context.read_only()``.
     """
 
     def __init__(self, context: Context) -> None:
