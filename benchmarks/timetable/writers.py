@@ -38,9 +38,9 @@ class Booked:
 def writing(dsn: str, names: list[str], days: int, number: int) -> Iterator[Booked]:
     """Let so many processes book during a block."""
     spawn = multiprocessing.get_context("spawn")
-    over, counts = spawn.Event(), spawn.Queue()
+    begin, over, counts = spawn.Event(), spawn.Event(), spawn.Queue()
     workers = [
-        spawn.Process(target=_write, args=(dsn, names, days, each, over, counts))
+        spawn.Process(target=_write, args=(dsn, names, days, each, begin, over, counts))
         for each in range(number)
     ]
     for worker in workers:
@@ -48,22 +48,30 @@ def writing(dsn: str, names: list[str], days: int, number: int) -> Iterator[Book
     for _ in workers:
         counts.get()  # each is ready
     booked = Booked()
+    begin.set()
     began = time.perf_counter()
     yield booked
     over.set()
-    booked.number = sum(counts.get() for _ in workers)
     booked.seconds = time.perf_counter() - began
+    booked.number = sum(counts.get() for _ in workers)
     for worker in workers:
         worker.join()
 
 
 def _write(
-    dsn: str, names: list[str], days: int, seed: int, over: Event, counts: Any
+    dsn: str,
+    names: list[str],
+    days: int,
+    seed: int,
+    begin: Event,
+    over: Event,
+    counts: Any,
 ) -> None:
     context = create_default_registry().register_context("bench")
     context.set_setting("dsn", dsn)
     choose = Random(seed)  # noqa: S311 - nothing is secret
     counts.put(0)
+    begin.wait()
     booked = 0
     while not over.is_set():
         room = new_scheduler(context, choose.choice(names), "UTC")
