@@ -20,6 +20,9 @@ from libres.modules.errors import LibresError
 
 MAIL = "bench@example.org"
 
+LEAST = 10
+"""Seconds of booking, so that they count for more than their beginning."""
+
 
 @dataclass
 class Booked:
@@ -36,7 +39,7 @@ class Booked:
 
 @contextmanager
 def writing(dsn: str, names: list[str], days: int, number: int) -> Iterator[Booked]:
-    """Let so many processes book during a block."""
+    """Let so many processes book during a block, and for ten seconds at least."""
     spawn = multiprocessing.get_context("spawn")
     begin, over, counts = spawn.Event(), spawn.Event(), spawn.Queue()
     workers = [
@@ -51,6 +54,7 @@ def writing(dsn: str, names: list[str], days: int, number: int) -> Iterator[Book
     begin.set()
     began = time.perf_counter()
     yield booked
+    time.sleep(max(LEAST - (time.perf_counter() - began), 0))
     over.set()
     booked.seconds = time.perf_counter() - began
     booked.number = sum(counts.get() for _ in workers)
