@@ -222,8 +222,9 @@ class Source(Enum):
 
 _IN_CACHE: Final = """\
 free.context = :context AND free.starts < wanted.ends
-    AND free.starts > wanted.starts - interval '24 hours'
+    AND free.starts >= date_trunc('day', wanted.starts)
     AND free.ends > wanted.starts"""
+"""Which rows overlap a window? None reaches over midnight, so the day's are enough."""
 
 
 def _cached(subjects: str) -> str:
