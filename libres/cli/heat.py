@@ -70,7 +70,12 @@ def _level(count: int, most: int) -> int:
 
 
 def _legend(most: int, minutes: int) -> Text:
-    edges: Sequence[int] = [-(-most * part // 4) for part in range(1, 5)]
+    """Say which counts a sign stands for; of a few counts some signs have none."""
+    edges: Sequence[int] = [most * part // 4 for part in range(5)]
     words = [f"{SIGNS[0]} 0"]
-    words += [f"{SIGNS[at]} up to {edge}" for at, edge in enumerate(edges, 1)]
+    words += [
+        f"{SIGNS[at]} up to {edges[at]}"
+        for at in range(1, 5)
+        if edges[at] > edges[at - 1]
+    ]
     return Text(f"{'':{LABEL}}{'  '.join(words)} free, columns of {minutes} minutes")

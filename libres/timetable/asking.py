@@ -18,7 +18,7 @@ from libres.modules.rasterizer import Raster, checked_raster
 from libres.timetable import caching, rules, statements
 from libres.timetable.errors import InvalidWindow
 from libres.timetable.heatmap import Heat
-from libres.timetable.statements import Source, Whom
+from libres.timetable.statements import Source, Whom, Windows
 from libres.timetable.subjects import Subject, known, subject_of
 from libres.timetable.windows import (
     Window,
@@ -89,6 +89,16 @@ class Asked:
     def whole(self) -> bool:
         """Whether the whole of each window is asked for."""
         return self.duration is None and self.fraction == 1.0
+
+    @property
+    def number(self) -> Windows:
+        """How many windows it is about, as far as it matters how they are found."""
+        if len(self.windows) > 1:
+            return Windows.MANY
+        (window,) = self.windows
+        day = _stored(window.start).date()
+        within = _stored(window.end - LEAST).date() == day
+        return Windows.WITHIN_DAY if within else Windows.ONE
 
     def parameters(self, context: Context) -> dict[str, Any]:
         """Return what the statements take."""
@@ -304,7 +314,7 @@ def who(
         **(_year_around(asked) if fair else {"after": after}),
     }
     source = source_of(context, session, asked)
-    statement = statements.who(asked.whole, source, asked.whom, fair)
+    statement = statements.who(asked.whole, source, asked.whom, asked.number, fair)
     return list(map(subject_of, fetch(session, statement, values)))
 
 
@@ -317,7 +327,7 @@ def _year_around(asked: Asked) -> dict[str, datetime]:
 def count(context: Context, session: Session, asked: Asked) -> int:
     """Return how many are free in all windows."""
     source = source_of(context, session, asked)
-    statement = statements.how_many(asked.whole, source, asked.whom)
+    statement = statements.how_many(asked.whole, source, asked.whom, asked.number)
     return int(fetch(session, statement, asked.parameters(context))[0][0])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from libres.db.scheduler import Scheduler
 from libres.domain.spans import Span
@@ -17,6 +17,9 @@ from libres.timetable.windows import length_of, names_of
 if TYPE_CHECKING:
     from libres.context.core import ContextServicesMixin
     from libres.db.models import Reservation
+
+ATTEMPTS: Final = 30
+"""All who ask at the same moment want the same first time, so many lose many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def book_first(
                 return Booked(subject, each.span, made)
         raise AlreadyReservedError
 
-    booked: Booked = services.context.transaction(attempt)
+    booked: Booked = services.context.transaction(attempt, attempts=ATTEMPTS)
     return booked
 
 

@@ -38,6 +38,9 @@ MODELS: Final = (
 LONGEST: Final = "interval '25 hours'"
 """The longest local day; what is longer is rare."""
 
+USUAL: Final = "interval '1 hour'"
+"""Slots that are longer are those of allocations that are reserved as a whole."""
+
 CALENDAR: Final = "libres.Calendar"
 """The source of claims that were imported: they make busy, but keep nobody out."""
 
@@ -50,13 +53,15 @@ INDEXES: Final = {
     # Who is allocated at a time?
     "ix_timetable_allocations": "allocations (_start, _end, resource) "
     "INCLUDE (quota) WHERE resource = mirror_of",
-    "ix_timetable_allocations_long": "allocations (_start) "
-    f"WHERE resource = mirror_of AND _end - _start >= {LONGEST}",
+    "ix_timetable_allocations_long": "allocations (_start, _end, resource) "
+    f"INCLUDE (quota) WHERE resource = mirror_of AND _end - _start >= {LONGEST}",
     # Who is reserved or blocked at a time?
     "ix_timetable_slots": 'reserved_slots (start, "end", resource) '
     "INCLUDE (allocation_id)",
-    "ix_timetable_slots_long": "reserved_slots (start) "
-    f'WHERE "end" - start >= {LONGEST}',
+    "ix_timetable_slots_longer": 'reserved_slots (start, "end", resource) '
+    f'INCLUDE (allocation_id) WHERE "end" - start >= {USUAL}',
+    "ix_timetable_slots_long": 'reserved_slots (start, "end", resource) '
+    f'INCLUDE (allocation_id) WHERE "end" - start >= {LONGEST}',
     # Who is claimed at a time?
     "ix_timetable_claims": f"conflict_claims USING gist (during) WHERE {COUNTS}",
 }

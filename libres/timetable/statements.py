@@ -15,23 +15,23 @@ from typing import Final
 from sqlalchemy import Boolean, Integer, Text, TextClause, text
 
 from libres.db.models.types import UTCDateTime
-from libres.timetable.schema import COUNTS, LONGEST
+from libres.timetable.schema import COUNTS, LONGEST, USUAL
 
 _COLUMNS: Final = "name, resource, timezone, tags, data, active"
 """What is read of a subject."""
 
-SUBJECTS: Final = f"""\
-subjects AS (
-    SELECT {_COLUMNS} FROM timetable_subjects
+SUBJECTS: Final = """\
+subjects AS MATERIALIZED (
+    SELECT name, resource FROM timetable_subjects
     WHERE context = :context AND active
     AND (CAST(:among AS text[]) IS NULL OR name = ANY (CAST(:among AS text[])))
     AND tags @> CAST(:tags AS text[])
 )"""
 """Whom is it about? *among*: None for everybody."""
 
-_NAMED: Final = f"""\
+_NAMED: Final = """\
 subjects AS (
-    SELECT {_COLUMNS} FROM timetable_subjects
+    SELECT name, resource FROM timetable_subjects
     WHERE context = :context AND name = ANY (CAST(:among AS text[]))
 )"""
 """The same, whether they are active or not."""
@@ -45,6 +45,15 @@ wanted AS (
 )"""
 """Which windows are asked about? What is taken counts from *near* to *far*."""
 
+_WANTED_ONE: Final = """\
+wanted AS NOT MATERIALIZED (
+    SELECT 1 AS position, (CAST(:starts AS timestamp[]))[1] AS starts,
+        (CAST(:ends AS timestamp[]))[1] AS ends,
+        (CAST(:starts AS timestamp[]))[1] - CAST(:buffer AS interval) AS near,
+        (CAST(:ends AS timestamp[]))[1] + CAST(:buffer AS interval) AS far
+)"""
+"""Which is the one window? It is no table, so PostgreSQL sees how long it is."""
+
 _EVER: Final = """\
 wanted AS (
     SELECT 1 AS position, timestamp '-infinity' AS starts, timestamp 'infinity' AS ends,
@@ -53,11 +62,13 @@ wanted AS (
 """All time."""
 
 
-def _in_window(start: str, end: str, since: str, until: str) -> str:
+def _in_window(
+    start: str, end: str, since: str, until: str, longest: str = LONGEST
+) -> str:
     """Write a condition for rows of a usual length, by an index that begins with the
     start."""
     return f"""\
-{start} < wanted.{until} AND {start} >= wanted.{since} - {LONGEST}
+{start} < wanted.{until} AND {start} >= wanted.{since} - {longest}
     AND {end} >= wanted.{since}"""
 
 
@@ -68,38 +79,73 @@ def _long_in_window(start: str, end: str, since: str) -> str:
     AND {end} >= wanted.{since}"""
 
 
+def _all_of(*parts: str) -> str:
+    """Write one after the other."""
+    return "\n    UNION ALL\n".join(parts)
+
+
+_PLACES_AT: Final = (
+    _in_window("_start", "_end", "starts", "ends"),
+    _long_in_window("_start", "_end", "starts"),
+)
+"""Which allocations overlap a window? The usual ones, and the longest."""
+
+
+def _opened(where: str, whose: str = "") -> str:
+    return f"""\
+    SELECT position, resource, quota, _start, greatest(_start, wanted.starts) AS starts,
+        least(_end + interval '1 microsecond', wanted.ends) AS ends
+    FROM wanted JOIN allocations AS place ON {where}
+    {whose}
+    WHERE place.resource = place.mirror_of"""
+
+
+_PLACES: Final = _all_of(*map(_opened, _PLACES_AT))
+_OF_SUBJECT: Final = "JOIN subjects USING (resource)"
+
+OPENED_AT_ALL: Final = f"opened AS MATERIALIZED (\n{_PLACES}\n)"
+"""What is allocated, of any resource, cut to the windows?"""
+
 OPENED: Final = f"""\
 opened AS MATERIALIZED (
-    SELECT position, resource, quota, _start,
-        greatest(_start, wanted.starts) AS starts,
-        least(_end + interval '1 microsecond', wanted.ends) AS ends
-    FROM wanted
-    JOIN allocations AS place ON {_in_window("_start", "_end", "starts", "ends")}
-    JOIN subjects USING (resource)
-    WHERE place.resource = place.mirror_of
-    UNION ALL
-    SELECT position, resource, quota, _start,
-        greatest(_start, wanted.starts),
-        least(_end + interval '1 microsecond', wanted.ends)
-    FROM wanted
-    JOIN allocations AS place ON {_long_in_window("_start", "_end", "starts")}
-    JOIN subjects USING (resource)
-    WHERE place.resource = place.mirror_of
+    SELECT opened.* FROM (
+{_PLACES}
+    OFFSET 0
+    ) AS opened {_OF_SUBJECT}
 )"""
-"""What is allocated, cut to the windows?"""
+"""The same, of the subjects. OFFSET keeps them out of the search: joined there,
+PostgreSQL would read the table, too, and not the index alone."""
+
+OPENED_OF_FEW: Final = f"""\
+opened AS MATERIALIZED (
+{_all_of(*(_opened(where, _OF_SUBJECT) for where in _PLACES_AT))}
+)"""
+"""The same, of a few subjects, whose resources are looked up."""
+
+_SLOTS_AT: Final = (
+    _in_window("start", '"end"', "near", "far", USUAL),
+    f"""\
+"end" - start >= {USUAL} AND start < wanted.near - {USUAL}
+    AND start >= wanted.near - {LONGEST} AND "end" >= wanted.near""",
+    _long_in_window("start", '"end"', "near"),
+)
+"""Which slots overlap a window? The usual ones, longer ones, and the longest."""
+
+
+def _slots(where: str) -> str:
+    return f"""\
+    SELECT position, resource, allocation_id, start, "end"
+    FROM wanted JOIN reserved_slots ON {where}"""
+
 
 SLOTS: Final = f"""\
-slots AS (
-    SELECT position, resource, allocation_id, start, "end"
-    FROM wanted JOIN reserved_slots ON {_in_window("start", '"end"', "near", "far")}
-    UNION ALL
-    SELECT position, resource, allocation_id, start, "end"
-    FROM wanted JOIN reserved_slots ON {_long_in_window("start", '"end"', "near")}
+slots AS NOT MATERIALIZED (
+{_all_of(*map(_slots, _SLOTS_AT))}
 )"""
-"""What is reserved or blocked, of any resource?"""
+"""What is reserved or blocked, of any resource? Nearly always they are read
+once, so they are not put down first."""
 
 _OF_MIRRORS: Final = """\
-    UNION ALL
     SELECT position, slot.resource, allocation_id, start, "end"
     FROM opened JOIN wanted USING (position)
     JOIN allocations AS place
@@ -108,16 +154,23 @@ _OF_MIRRORS: Final = """\
     WHERE opened.quota > 1 AND place.resource <> place.mirror_of
     AND start < wanted.far AND "end" >= wanted.near"""
 
+
+def _slots_of_few(where: str) -> str:
+    return f"""\
+    SELECT position, resource, allocation_id, start, "end"
+    FROM subjects CROSS JOIN wanted JOIN reserved_slots USING (resource)
+    WHERE {where}"""
+
+
 SLOTS_OF_FEW: Final = f"""\
 slots AS (
-    SELECT position, resource, allocation_id, start, "end"
-    FROM subjects CROSS JOIN wanted JOIN reserved_slots USING (resource)
-    WHERE {_in_window("start", '"end"', "near", "far")}
-    UNION ALL
-    SELECT position, resource, allocation_id, start, "end"
-    FROM subjects CROSS JOIN wanted JOIN reserved_slots USING (resource)
-    WHERE {_long_in_window("start", '"end"', "near")}
-{_OF_MIRRORS}
+{
+    _all_of(
+        _slots_of_few(_in_window("start", '"end"', "near", "far")),
+        _slots_of_few(_long_in_window("start", '"end"', "near")),
+        _OF_MIRRORS,
+    )
+}
 )"""
 """The same, of a few subjects: found by their resources, not by the time."""
 
@@ -184,8 +237,7 @@ _PENDING: Final = """\
 
 def _taken(*parts: str) -> str:
     """Write what takes time."""
-    union = "\n    UNION ALL\n".join(parts)
-    return f"taken AS (\n{union}\n)"
+    return f"taken AS (\n{_all_of(*parts)}\n)"
 
 
 FREE: Final = """\
@@ -207,6 +259,16 @@ free AS (
 PostgreSQL cannot know how many there are, and would do so one by one."""
 
 
+class Windows(Enum):
+    """How many windows are asked about."""
+
+    WITHIN_DAY = "within a day"
+    """One, within a day of UTC."""
+
+    ONE = "one"
+    MANY = "many"
+
+
 class Source(Enum):
     """What free time is derived of."""
 
@@ -221,10 +283,9 @@ class Source(Enum):
 
 
 _IN_CACHE: Final = """\
-free.context = :context AND free.starts < wanted.ends
-    AND free.starts >= date_trunc('day', wanted.starts)
-    AND free.ends > wanted.starts"""
-"""Which rows overlap a window? None reaches over midnight, so the day's are enough."""
+free.context = :context AND free.starts >= date_trunc('day', wanted.starts)"""
+"""Which rows begin so late that they can overlap a window? None reaches over midnight.
+"""
 
 
 def _cached(subjects: str) -> str:
@@ -235,23 +296,39 @@ opened AS MATERIALIZED (
         least(free.ends, wanted.ends) AS ends
     FROM wanted CROSS JOIN timetable_free AS free {subjects}
     WHERE {_IN_CACHE}
+    AND free.starts < wanted.ends AND free.ends > wanted.starts
 )"""
 
 
-def _known(source: Source, few: bool = False, whole: bool = False) -> str:
+_INACTIVE: Final = """\
+    SELECT position, resource, starts, ends FROM wanted CROSS JOIN timetable_subjects
+    WHERE context = :context AND NOT active"""
+"""Who is not active is cached, but not listed: taken all the time."""
+
+
+def _known(
+    source: Source,
+    few: bool = False,
+    whole: bool = False,
+    windows: Windows = Windows.ONE,
+) -> str:
     """Write all the parts that lead to what is taken, of a *few* subjects, if so said.
 
-    For *whole* windows of the cache `_OF_SUBJECTS` picks them out at the end.
+    For *whole* windows `_OF_SUBJECTS` picks them out at the end.
     """
     claimed = _claimed(f"{_LASTING} OR {_EXPIRING}")
-    slots = [OPENED, SLOTS_OF_FEW if few else SLOTS, CROWDS]
-    cached = _cached("" if whole and not few else "JOIN subjects USING (resource)")
+    everybody = [OPENED_AT_ALL if whole else OPENED, SLOTS]
+    slots = [*([OPENED_OF_FEW, SLOTS_OF_FEW] if few else everybody), CROWDS]
+    late = whole and not few
+    cached = _cached("" if late else "JOIN subjects USING (resource)")
+    gone = [_claimed(_EXPIRING), *([_INACTIVE] if late else [])]
     parts = {
         Source.ROWS: [*slots, _taken(_RESERVED, _CROWDED, claimed)],
         Source.TENTATIVE: [*slots, _taken(_RESERVED, _CROWDED, claimed, _PENDING)],
-        Source.CACHE: [cached, _taken(_claimed(_EXPIRING))],
+        Source.CACHE: [cached, _taken(*gone)],
     }
-    return "WITH " + ",\n".join([SUBJECTS, WANTED, *parts[source]])
+    wanted = WANTED if windows is Windows.MANY else _WANTED_ONE
+    return "WITH " + ",\n".join([SUBJECTS, wanted, *parts[source]])
 
 
 _LASTING_ROWS: Final = _taken(_RESERVED, _CROWDED, _claimed(_LASTING))
@@ -259,7 +336,7 @@ _LASTING_ROWS: Final = _taken(_RESERVED, _CROWDED, _claimed(_LASTING))
 DERIVED: Final = f"""\
 WITH {_NAMED},
 {_EVER},
-{OPENED},
+{OPENED_OF_FEW},
 {SLOTS_OF_FEW},
 {CROWDS},
 {_LASTING_ROWS},
@@ -314,29 +391,41 @@ starts > first AND starts = date_trunc('day', starts)
 """Is it a part of a longer time, which the cache has cut at midnight?"""
 
 
-def _whole_windows(source: Source) -> str:
+def _whole_windows(source: Source, windows: Windows) -> str:
     """Write who is free during the whole of each window, in one piece or in several.
 
     Allocations of a resource never overlap, and neither do rows of the cache, so what
     they cover is the sum of their lengths.
     """
+    if source is Source.CACHE and windows is Windows.WITHIN_DAY:
+        return _WHOLE_IN_CACHE
+    whom = "position, resource" if windows is Windows.MANY else "resource"
     parts = "starts > first OR ends < last"
     if source is Source.CACHE:
         parts = _AT_MIDNIGHT
     return f"""\
-pieces AS (
+pieces AS NOT MATERIALIZED (
     SELECT position, resource, opened.starts, opened.ends, wanted.starts AS first,
         wanted.ends AS last
     FROM opened JOIN wanted USING (position)
 ),
 whole AS (
-    SELECT position, resource FROM pieces WHERE starts = first AND ends = last
+    SELECT {whom} FROM pieces WHERE starts = first AND ends = last
     UNION ALL
-    SELECT position, resource FROM pieces
+    SELECT {whom} FROM pieces
     WHERE {parts}
-    GROUP BY position, resource HAVING sum(ends - starts) = max(last - first)
-    EXCEPT SELECT position, resource FROM taken
+    GROUP BY {whom} HAVING sum(ends - starts) = max(last - first)
+    EXCEPT SELECT {whom} FROM taken
 )"""
+
+
+_WHOLE_IN_CACHE: Final = f"""\
+whole AS (
+    SELECT resource FROM wanted JOIN timetable_free AS free ON {_IN_CACHE}
+    AND free.starts <= wanted.starts AND free.ends >= wanted.ends
+    EXCEPT SELECT resource FROM taken
+)"""
+"""Who is free during the whole window? Within a day that is one row of the cache."""
 
 
 class Whom(Enum):
@@ -352,24 +441,27 @@ class Whom(Enum):
 
 _OF_SUBJECTS: Final = {
     Whom.EVERYBODY: """\
-    EXCEPT SELECT resource FROM timetable_subjects
-    WHERE context = :context AND NOT active
+    INTERSECT SELECT resource FROM timetable_subjects
+    WHERE context = :context AND active
 """,
     Whom.SOME: "    INTERSECT SELECT resource FROM subjects\n",
     Whom.FEW: "",
 }
-"""Who of all in the cache is asked about?"""
+"""Who of all is asked about? A few are, from the beginning."""
+
+_IN_ALL: Final = (
+    "    GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)\n"
+)
 
 
-def _found_whole(source: Source, whom: Whom) -> str:
+def _found_whole(source: Source, whom: Whom, windows: Windows) -> str:
     """Write who is free during the whole of all windows."""
-    subjects = _OF_SUBJECTS[whom] if source is Source.CACHE else ""
+    is_known = source is Source.CACHE and whom is Whom.EVERYBODY
     return f"""\
-{_whole_windows(source)},
+{_whole_windows(source, windows)},
 found AS (
     SELECT resource FROM whole
-    GROUP BY resource HAVING count(*) = (SELECT count(*) FROM wanted)
-{subjects})"""
+{_IN_ALL if windows is Windows.MANY else ""}{"" if is_known else _OF_SUBJECTS[whom]})"""
 
 
 _PARTLY: Final = f"""\
@@ -413,26 +505,28 @@ ORDER BY coalesce(booked, interval '0'), name LIMIT :most"""
 
 
 @cache
-def who(whole: bool, source: Source, whom: Whom, fair: bool) -> TextClause:
+def who(
+    whole: bool, source: Source, whom: Whom, windows: Windows, fair: bool
+) -> TextClause:
     """Who is free? By name, or those first who have been booked least."""
     order = _LEAST_BOOKED if fair else _BY_NAME
-    statement = text(f"{_found(whole, source, whom)}\n{order}")
+    statement = text(f"{_found(whole, source, whom, windows)}\n{order}")
     return statement.columns(name=Text)  # type: ignore[return-value]
 
 
-def _found(whole: bool, source: Source, whom: Whom) -> str:
+def _found(whole: bool, source: Source, whom: Whom, windows: Windows) -> str:
     """Write all the parts that lead to who is found."""
     few = whom is Whom.FEW
-    found = _found_whole(source, whom) if whole else _PARTLY
-    return f"{_known(source, few, whole)},\n{found}"
+    found = _found_whole(source, whom, windows) if whole else _PARTLY
+    return f"{_known(source, few, whole, windows)},\n{found}"
 
 
 @cache
 def whole_of_each(source: Source, few: bool = False) -> TextClause:
     """Who is free during the whole of each window? By position and name."""
     statement = text(f"""\
-{_known(source, few)},
-{_whole_windows(source)}
+{_known(source, few, windows=Windows.MANY)},
+{_whole_windows(source, Windows.MANY)}
 SELECT position, name FROM whole JOIN subjects USING (resource)
 ORDER BY position, name""")
     return statement.columns(position=Integer, name=Text)  # type: ignore[return-value]
@@ -443,8 +537,8 @@ def reasons() -> TextClause:
     """What takes time of a subject, and why? By start."""
     statement = text(f"""\
 WITH {SUBJECTS},
-{WANTED},
-{OPENED},
+{_WANTED_ONE},
+{OPENED_OF_FEW},
 {SLOTS_OF_FEW}
 SELECT kind, label, starts, ends FROM (
     SELECT slot.source_type::text AS kind,
@@ -473,9 +567,9 @@ ORDER BY starts NULLS FIRST, ends, kind, label""")
 
 
 @cache
-def how_many(whole: bool, source: Source, whom: Whom) -> TextClause:
+def how_many(whole: bool, source: Source, whom: Whom, windows: Windows) -> TextClause:
     """How many are free?"""
-    return text(f"{_found(whole, source, whom)}\nSELECT count(*) FROM found")
+    return text(f"{_found(whole, source, whom, windows)}\nSELECT count(*) FROM found")
 
 
 @cache
