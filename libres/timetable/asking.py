@@ -193,7 +193,10 @@ def free(
     asked = Asked([window], names, tentative=tentative)
     statement = statements.free_spans(_source(context, session, tentative))
     for row in fetch(session, statement, asked.parameters(context)):
-        found[row.name].append(Span(row.starts, row.ends))
+        found[row.name] = [
+            Span(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+            for start, end in zip(row.starts, row.ends, strict=True)
+        ]
     return found
 
 
@@ -208,6 +211,8 @@ def free_of(
 ) -> list[Span]:
     """Return when one subject is free."""
     (spans,) = free(context, session, names_of([subject]), window, tentative).values()
+    if min_length is None and raster is None:
+        return spans
     least = None if min_length is None else length_of(min_length, "min_length")
     return rules.usable(spans, least, raster)
 

@@ -163,7 +163,7 @@ def _slots_of_few(where: str) -> str:
 
 
 SLOTS_OF_FEW: Final = f"""\
-slots AS (
+slots AS NOT MATERIALIZED (
 {
     _all_of(
         _slots_of_few(_in_window("start", '"end"', "near", "far")),
@@ -360,14 +360,18 @@ _TIMES: Final = {"starts": UTCDateTime(), "ends": UTCDateTime()}
 
 @cache
 def free_spans(source: Source) -> TextClause:
-    """When are these subjects free within the windows? By name and start."""
+    """When are these subjects free within the window? A row for each who is, with two
+    lists of naive times: a row for each time would cost more than finding it."""
     statement = text(f"""\
 {_known(source, few=True)},
 {FREE}
-SELECT name, position, lower(span) AS starts, upper(span) AS ends
-FROM free JOIN subjects USING (resource) CROSS JOIN unnest(spans) AS span
-ORDER BY name, position, starts""")
-    return statement.columns(name=Text, position=Integer, **_TIMES)  # type: ignore[return-value]
+SELECT name, starts, ends
+FROM free JOIN subjects USING (resource) CROSS JOIN LATERAL (
+    SELECT array_agg(lower(span)) AS starts, array_agg(upper(span)) AS ends
+    FROM unnest(spans) AS span
+) AS lists
+WHERE starts IS NOT NULL""")
+    return statement.columns(name=Text)  # type: ignore[return-value]
 
 
 @cache
