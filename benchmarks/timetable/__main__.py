@@ -21,6 +21,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from benchmarks.claims.measuring import Times, alternated
 from benchmarks.databases import Databases, databases
 from benchmarks.timetable import designs, filling
+from benchmarks.timetable.checking import brute_force
 from benchmarks.timetable.writers import Booked, writing
 from libres import timetable
 from libres.context.registry import create_default_registry
@@ -101,6 +102,8 @@ def _measured(
     title = f"{size:,} subjects, {days} days, {busy} % reserved"
     with said.status(f"{title}: filling"):
         names, took = _filled(table, engine, size, days, busy)
+    with said.status(f"{title}: brute force"):
+        _checked(table, days)
     with said.status(f"{title}: live rows"):
         live = _asked(table, rounds, days)
         one = _one(table, names, rounds, days)
@@ -108,6 +111,7 @@ def _measured(
     with said.status(f"{title}: the cache"):
         took["cached"] = _seconds(lambda: _cached(table, engine))
         took["verified"] = _seconds(lambda: _verified(table))
+        _checked(table, days)
         cached = _asked(table, rounds, days)
         one_cached = _one(table, names, rounds, days)
         beside["cache"] = _beside(table, names, days, rounds, writers)
@@ -185,6 +189,16 @@ def _verified(table: Timetable) -> None:
         message = f"The cache differs: {found[:3]}"
         raise click.ClickException(message)
     table.rollback()
+
+
+def _checked(table: Timetable, days: int) -> None:
+    """Compare some answers with those of brute force."""
+    for window in _windows(WINDOWS["3 hours"], 3, days)[:3]:
+        found = {each.name for each in table.who_is_free(window)}
+        if found != brute_force(table.session, window):
+            message = f"The answer for {window} is not that of brute force."
+            raise click.ClickException(message)
+        table.rollback()
 
 
 def _windows(length: timedelta, rounds: int, days: int) -> list[tuple[Any, Any]]:

@@ -44,6 +44,7 @@ PROMISED = (
     "docs/howto/quotas.rst",
     "docs/howto/retry.rst",
     "docs/howto/services.rst",
+    "docs/howto/timetable_commands.rst",
     "docs/howto/upgrade.rst",
     "docs/explanation/mirrors.rst",
     "docs/explanation/raster.rst",

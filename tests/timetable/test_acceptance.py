@@ -1,4 +1,4 @@
-"""The acceptance checks of the specification, T1 to T17."""
+"""The acceptance checks of the specification, T1 to T17 (T18 is in `test_month`)."""
 
 from __future__ import annotations
 

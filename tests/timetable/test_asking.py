@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from libres import conflicts
 from libres.context.registry import create_default_registry
@@ -265,3 +266,32 @@ class TestMistakes:
         assert names(table.who_is_free(ends(8, 9))) == [name]
         assert table.remove(name)
         assert not table.remove(name)
+
+
+@pytest.mark.parametrize("hours", [1, 4, 24, 30, 80])
+@pytest.mark.parametrize("cached", [False, True], ids=["live", "cached"])
+def test_taken_as_a_whole(table, hours, cached):
+    """What is taken as a whole is one slot, found however long it is.
+
+    Ours last a day at most, those of Libres 1.x may be longer.
+    """
+    table.add("hall", "barn", timezone="UTC")
+    for name in ("hall", "barn"):
+        room = new_scheduler(table.context, name, "UTC")
+        [place] = room.allocate((at(8), at(8 + hours)), partly_available=False)
+    if cached:
+        table.cache()
+    table.session.execute(
+        text(
+            'INSERT INTO reserved_slots (resource, start, "end", allocation_id, '
+            "reservation_token, source_type, source_id, created) "
+            "SELECT resource, _start, _end, id, gen_random_uuid(), 'blocker', 1, now() "
+            "FROM allocations WHERE id = :id"
+        ),
+        {"id": place.id},
+    )
+    last = at(8 + hours) - timedelta(minutes=15)
+    for start in (at(8), at(8) + timedelta(hours=hours / 2), last):
+        found = table.who_is_free((start, start + timedelta(minutes=15)))
+        assert names(found) == ["hall"]
+    table.rollback()

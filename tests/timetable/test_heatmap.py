@@ -102,6 +102,23 @@ class TestTerminal:
             *("free,", "columns", "of", "30", "minutes"),
         ]
 
+    @pytest.mark.parametrize(
+        ("most", "legend"),
+        [
+            pytest.param(1, "· 0  █ up to 1", id="signs that stand for nothing"),
+            pytest.param(3, "· 0  ▒ up to 1  ▓ up to 2  █ up to 3", id="rounded"),
+            pytest.param(8, "· 0  ░ up to 2  ▒ up to 4  ▓ up to 6  █ up to 8", id="8"),
+        ],
+    )
+    def test_legend(self, most, legend):
+        """The legend says which counts are drawn by a sign."""
+        *_, drawn, said = self.drawn(heat(*range(most + 1)), width=100)
+        assert said.strip().startswith(f"{legend} free")
+        shown = drawn[11::3]
+        for each in legend.split("  "):
+            sign, _, number = each.partition(" ")
+            assert shown[int(number.split()[-1])] == sign
+
     def test_lowest(self):
         """A column shows its lowest count."""
         quarters = heat(4, 0, 4, 4, step=timedelta(minutes=15))

@@ -88,6 +88,18 @@ class TestPlans:
         assert "ix_timetable_allocations" in plan
         assert "ix_timetable_slots" in plan
 
+    def test_only_index(self, many):
+        """For whole windows the index of allocations is read, and not their table."""
+        (plan,) = explained(many, lambda: many.count_free(HOUR))
+        assert "Index Only Scan using ix_timetable_allocations on" in plan, plan
+
+    def test_longest(self, many):
+        """Those that are longer than usual are found by indexes of their own."""
+        (plan,) = explained(many, lambda: many.count_free(HOUR))
+        assert "ix_timetable_allocations_long" in plan
+        assert "ix_timetable_slots_longer" in plan
+        assert "ix_timetable_slots_long on" in plan
+
     @pytest.mark.parametrize("name", {**EVERYBODY, **FEW})
     def test_no_scan(self, many, name):
         """No statement reads allocations or slots from end to end."""
