@@ -147,6 +147,20 @@ class TestOpening:
         window = ("--window", EIGHT, NINE)
         assert run("who", *window, "--tag", "French").output == "Ann\n"
 
+    def test_resumed(self, table, run, tmp_path):
+        """What was opened before the interruption is skipped, the rest opened."""
+        file = tmp_path / "open.csv"
+        lines = [
+            f"{name},2015-11-14T08:00,2015-11-14T09:00\n" for name in ("Ann", "Bob")
+        ]
+        file.write_text("name,start,end\n" + lines[0])
+        run("load", str(file), "--timezone", "UTC", "--resume")
+        file.write_text("name,start,end\n" + "".join(lines))
+        result = run("load", str(file), "--timezone", "UTC", "--resume")
+        assert result.output.splitlines()[-1] == "Opened 1 of 2 subjects."
+        window = ("--window", EIGHT, NINE)
+        assert run("who", *window, "--among", "Bob").output == "Bob\n"
+
     @pytest.mark.parametrize(
         ("text", "says"),
         [

@@ -133,14 +133,29 @@ def open_(
 @context_option
 @timezone_option
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def load(dsn: str | None, context_name: str, timezone: ZoneInfo, file: Path) -> None:
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Commit on the way, and skip what overlaps: go on where it was interrupted.",
+)
+def load(
+    dsn: str | None,
+    context_name: str,
+    timezone: ZoneInfo,
+    file: Path,
+    resume: bool,
+) -> None:
     """Open all that a CSV FILE says: name, start, end, and, if you like, timezone and
-    tags with spaces between. Subjects that are not there are added. All or nothing."""
+    tags with spaces between. Subjects that are not there are added. All or nothing,
+    unless it is to be resumed."""
     found = loaded(file)
     with _table(dsn, context_name) as table, _progress("opens") as progress:
-        opened = _transaction(
-            table, lambda: _load(table, found, timezone.key, progress)
-        )
+        if resume:
+            opened = _load_on(table, found, timezone.key, progress)
+        else:
+            opened = _transaction(
+                table, lambda: _load(table, found, timezone.key, progress)
+            )
     click.echo(f"Opened {opened} of {len(found.subjects)} subjects.")
 
 
@@ -150,15 +165,42 @@ def _load(
     timezone: str,
     progress: Callable[[int, int], None],
 ) -> int:
-    present = {each.name for each in table.subjects(inactive=True)}
-    for name, (zone, tags) in found.subjects.items():
-        if name not in present:
-            table.add(name, timezone=zone or timezone, tags=tags)
+    _add_missing(table, found, timezone)
     opened = 0
     for number, (spans, names) in enumerate(found.spans.items(), 1):
         opened += table.open(names, spans, timezone=timezone)
         progress(number, len(found.spans))
     return opened
+
+
+def _load_on(
+    table: Timetable,
+    found: Loaded,
+    timezone: str,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Open in many transactions; what was opened before overlaps, and is skipped."""
+    _transaction(table, lambda: _add_missing(table, found, timezone))
+    parts = [
+        (spans, names[first : first + TOGETHER])
+        for spans, names in found.spans.items()
+        for first in range(0, len(names), TOGETHER)
+    ]
+    opened = 0
+    for number, (spans, names) in enumerate(parts, 1):
+        act = partial(
+            table.open, names, spans, timezone=timezone, skip_overlapping=True
+        )
+        opened += _transaction(table, act)
+        progress(number, len(parts))
+    return opened
+
+
+def _add_missing(table: Timetable, found: Loaded, timezone: str) -> None:
+    present = {each.name for each in table.subjects(inactive=True)}
+    for name, (zone, tags) in found.subjects.items():
+        if name not in present:
+            table.add(name, timezone=zone or timezone, tags=tags)
 
 
 @timetable.command()
