@@ -18,7 +18,8 @@ from libres.modules.rasterizer import Raster, checked_raster
 from libres.timetable import caching, rules, statements
 from libres.timetable.errors import InvalidWindow
 from libres.timetable.heatmap import Heat
-from libres.timetable.statements import Source, Whom, Windows
+from libres.timetable.parts import Source, Windows
+from libres.timetable.statements import Whom
 from libres.timetable.subjects import Subject, known, subject_of
 from libres.timetable.windows import (
     Window,

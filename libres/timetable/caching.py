@@ -12,7 +12,7 @@ from sqlalchemy import DDL, Text, delete, exists, func, select, text
 from libres.db.models.types import UTCDateTime
 from libres.db.operations.setting_up import SETTING_UP
 from libres.db.passing import fetch
-from libres.timetable import cache_schema, statements
+from libres.timetable import cache_schema, parts
 from libres.timetable.errors import NotCached
 from libres.timetable.models import TimetableCache, TimetableFree, TimetableSubject
 
@@ -123,7 +123,7 @@ _NOTING: Final = text(
 def _filling() -> Any:
     """Fill in all that some subjects have."""
     return text(f"""\
-{statements.DERIVED},
+{parts.DERIVED},
 written AS (
     INSERT INTO timetable_free (context, resource, starts, ends)
     SELECT :context, resource, starts, ends FROM derived
@@ -135,7 +135,7 @@ SELECT count(*) FROM written""")
 def _comparing() -> Any:
     """What is cached that is not derived, and the reverse?"""
     statement = text(f"""\
-{statements.DERIVED},
+{parts.DERIVED},
 cached AS (
     SELECT resource, starts, ends FROM timetable_free
     JOIN subjects USING (resource) WHERE context = :context

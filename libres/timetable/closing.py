@@ -10,7 +10,7 @@ from libres.db.models.timestamp import TimestampMixin
 from libres.db.passing import fetch
 from libres.domain.days import UTC
 from libres.domain.spans import Span
-from libres.timetable import rules, statements
+from libres.timetable import changes, rules
 from libres.timetable.subjects import known
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def close_many(
     stored = [(name, *_plain(span)) for name, some in wanted for span in some]
     rows = fetch(
         session,
-        statements.touching(),
+        changes.touching(),
         {
             "context": context.name,
             "name": [name for name, _, _ in stored],
@@ -65,13 +65,13 @@ def _write(session: Session, parts: dict[int, list[Span]]) -> None:
         return
     left = {number: spans for number, spans in parts.items() if spans}
     removed = [number for number in parts if number not in left]
-    session.execute(statements.removing(), {"removed": removed, "cut": [*left]})
+    session.execute(changes.removing(), {"removed": removed, "cut": [*left]})
     firsts = [(number, spans[0]) for number, spans in left.items()]
     others = [(number, span) for number, spans in left.items() for span in spans[1:]]
     # The further parts first, as they lie within what is cut.
     for statement, some in (
-        (statements.adding_parts(), others),
-        (statements.cutting(), firsts),
+        (changes.adding_parts(), others),
+        (changes.cutting(), firsts),
     ):
         if some:
             session.execute(statement, _values(some))

@@ -10,7 +10,7 @@ from libres.db.passing import fetch
 from libres.domain.judging import check_quota
 from libres.domain.spans import Span, first_overlap
 from libres.modules.rasterizer import Raster, checked_raster
-from libres.timetable import statements
+from libres.timetable import changes
 from libres.timetable.errors import InvalidWindow
 from libres.timetable.subjects import known
 from libres.timetable.windows import window_of
@@ -97,7 +97,7 @@ def _open(
     written = done = 0
     for rows in _batches(wanted):
         values = _values(context, rows)
-        found = fetch(session, statements.opening(), {**values, **terms, "now": now})
+        found = fetch(session, changes.opening(), {**values, **terms, "now": now})
         number = int(found[0][0])
         if complete and number < len(rows):
             raise _Overlap(values)
@@ -134,7 +134,7 @@ def _values(context: Context, rows: Sequence[tuple[str, Span]]) -> dict[str, Any
 
 def _refusal(session: Session, values: dict[str, Any]) -> InvalidWindow:
     """Say which span has something in its way."""
-    (row,) = fetch(session, statements.overlapping(), values)
+    (row,) = fetch(session, changes.overlapping(), values)
     there = Span.from_stored(row.taken_from, row.taken_until)
     message = (
         f"{row.name} is allocated from {there.start.isoformat()} to "

@@ -28,7 +28,7 @@ from libres.timetable.models import (
     TimetableTemplate,
 )
 from libres.timetable.opening import Progress, open_many
-from libres.timetable.statements import Source
+from libres.timetable.parts import Source
 from libres.timetable.subjects import Subject, known
 from libres.timetable.windows import day_of, names_of, number_of
 
