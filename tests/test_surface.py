@@ -9,7 +9,7 @@ import inspect
 import pytest
 
 import libres
-from libres import conflicts, timetable
+from libres import conflicts, occupancy, timetable
 from libres.conflicts import query
 from libres.context import registry as registries
 from libres.context import session as sessions
@@ -35,6 +35,16 @@ NAMES = {
         "SpecialDay Subject Timetable UnknownSubject Weekly setup"
     ),
     "libres.freebusy": "Timetable setup",
+    "libres.occupancy": (
+        "AlreadyWatched Assignment Calibrated Count Doorway Extreme Extremes Finding "
+        "Health InvalidMoment InvalidPlace LeftOut Loaded Occupancy Passages Reading "
+        "Recorded Sensor Space Step Strange TallyDifference UnknownPlace Unreadable "
+        "UnreadableFile Utilisation on_finding setup"
+    ),
+    "libres.occupancy.drawing": "Booked Day to_svg",
+    "libres.occupancy.algebra": (
+        "Calibration Passage Summary combined in_order replay summary_of"
+    ),
     "libres.timetable.heatmap": "to_svg",
     "libres.timetable.hours": "opening_spans ruled_spans public_holidays",
     "libres.timetable.calendars": "busy_times export Labelled",
@@ -311,6 +321,38 @@ QUERY = {
     "page": "limit=100, after=None",
 }
 
+OCCUPANCY = {
+    "setup": "",
+    "add_space": (
+        "name, *, timezone, parent=None, resource=None, capacity=None, policy='raw', "
+        "opens=None, closes=None"
+    ),
+    "add_doorway": "name, side_a, side_b, *, several=False",
+    "space": "key",
+    "spaces": "",
+    "sensors": "",
+    "assign": "sensor, doorway, sign, since",
+    "unassign": "sensor, at",
+    "record": "events, *, source='api'",
+    "load_csv": "stream, *, source='csv', atomic=False, progress=None",
+    "sign_alive": "codes, *, at=None",
+    "count": "space, at=None, policy=None",
+    "extremes": "space, start, end, policy=None",
+    "passages": "sensor, start, end",
+    "silences": "space, start, end",
+    "calibrate": "space, value, at=None, *, kind='manual', actor=None, note=None",
+    "schedule_reset": "space, local_time, zone=None",
+    "apply_resets": "until=None",
+    "rebuild": "space=None, *, progress=None",
+    "verify": "space=None, *, progress=None",
+    "health": "at=None",
+    "find_over_capacity": "start, end",
+    "check_in": "reservation, at=None",
+    "findings": "kind=None, start=None, end=None",
+    "strikes": "since=None",
+    "utilisation": "space, start, end",
+}
+
 TIMETABLE = {
     "setup": "",
     "add": "names, *, timezone, tags=None, data=None",
@@ -369,6 +411,7 @@ TIMETABLE = {
 
 SURFACE = [
     (timetable.Timetable, TIMETABLE),
+    (occupancy.Occupancy, OCCUPANCY),
     (conflicts.Claims, CLAIMS),
     (query.ClaimQuery, QUERY),
     (scheduler.Scheduler, SCHEDULER),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from libres.domain.spans import Span
-    from libres.occupancy.drawing import Booked, Day, Sheet, Step
+    from libres.occupancy.drawing import Booked, Day, Sheet
+    from libres.occupancy.steps import Step
 
 MINUTES: Final = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440)
 """Of a column, the smallest that fits."""

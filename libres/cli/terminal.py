@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -39,6 +42,15 @@ def console(*, stderr: bool = False) -> Console:
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors=SUBSTITUTE)
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def bar(*columns: ProgressColumn) -> Iterator[Progress]:
+    """Show a bar on stderr, to people: where a file is written, there is none."""
+    said = console(stderr=True)
+    disable = not said.is_terminal
+    with Progress(*columns, console=said, transient=True, disable=disable) as shown:
+        yield shown
 
 
 def substitute(error: UnicodeError) -> tuple[str, int]:

@@ -27,6 +27,7 @@ WITH_EXAMPLES = [page for page in PAGES if examples_of(page)]
 
 PROMISED = (
     "README.rst",
+    "docs/occupancy.rst",
     "docs/operations.rst",
     "docs/tutorial.rst",
     "docs/conflicts.rst",

@@ -8,9 +8,10 @@ from libres.cli.commands.check import check
 from libres.cli.commands.conflicts import conflicts
 from libres.cli.commands.db import db
 from libres.cli.commands.demo import demo
+from libres.cli.commands.occupancy import occupancy
 from libres.cli.commands.timetable import timetable
 
 if TYPE_CHECKING:
     import click
 
-COMMANDS: tuple[click.Command, ...] = (demo, check, db, conflicts, timetable)
+COMMANDS: tuple[click.Command, ...] = (demo, check, db, conflicts, timetable, occupancy)

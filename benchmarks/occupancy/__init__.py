@@ -1,0 +1,1 @@
+"""Measures occupancy: python -m benchmarks.occupancy"""
