@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,8 +15,14 @@ QUARTER: Final = timedelta(minutes=15)
 
 NAMES: Final = text("SELECT resource, name FROM timetable_subjects")
 
-OPENED: Final = text("SELECT resource, _start, _end FROM allocations")
-TAKEN: Final = text('SELECT resource, start, "end" FROM reserved_slots')
+OPENED: Final = text(
+    "SELECT resource, _start, _end FROM allocations "
+    "WHERE _start < :last AND _end >= :first"
+)
+TAKEN: Final = text(
+    'SELECT resource, start, "end" FROM reserved_slots '
+    'WHERE start < :last AND "end" >= :first'
+)
 
 Quarters = dict[UUID, set[datetime]]
 
@@ -27,7 +34,10 @@ def brute_force(session: Session, window: tuple[datetime, datetime]) -> set[str]
     """
     first, last = (moment.replace(tzinfo=None) for moment in window)
     wanted = set(_quarters(first, last))
-    opened, taken = (_known(session, query, wanted) for query in (OPENED, TAKEN))
+    ends = {"first": first, "last": last}
+    opened, taken = (
+        _known(wanted, session.execute(query, ends)) for query in (OPENED, TAKEN)
+    )
     return {
         name
         for resource, name in session.execute(NAMES)
@@ -35,12 +45,11 @@ def brute_force(session: Session, window: tuple[datetime, datetime]) -> set[str]
     }
 
 
-def _known(session: Session, query: object, wanted: set[datetime]) -> Quarters:
+def _known(wanted: set[datetime], rows: Iterable[Any]) -> Quarters:
     """Return which of the wanted quarters the rows of each resource touch."""
     found: Quarters = defaultdict(set)
-    for resource, start, end in session.execute(query):  # type: ignore[call-overload]
-        if start <= max(wanted) + QUARTER and end >= min(wanted):
-            found[resource].update(wanted.intersection(_quarters(start, end)))
+    for resource, start, end in rows:
+        found[resource].update(wanted.intersection(_quarters(start, end)))
     return found
 
 

@@ -20,7 +20,7 @@ EXAMPLES = "LIBRES_MODEL_EXAMPLES"
 """Names the environment variable that asks for so many random sequences."""
 
 usual = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
