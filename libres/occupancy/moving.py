@@ -20,7 +20,7 @@ from libres.occupancy.errors import AlreadyWatched
 from libres.occupancy.models import DOORWAY_ALONE, OccAssignment
 from libres.occupancy.places import Doorway, Sensor, doorways, sensors
 from libres.occupancy.readings import LAST
-from libres.occupancy.tallying import hours_of, recount
+from libres.occupancy.tallying import recount
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -166,4 +166,5 @@ def _recount(
     values = {"sensor": str(sensor.id), "start": since, "end": until or LAST}
     session.execute(statements.rebooking(), values)
     spaces = before | _spaces(session, sensor, since, until)
-    recount(context, session, hours_of(session, spaces, since, until or LAST))
+    hours = fetch(session, statements.hours_of_sensor(), values)
+    recount(context, session, ((space, row.start) for space in spaces for row in hours))

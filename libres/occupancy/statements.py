@@ -257,7 +257,7 @@ ORDER BY start""")
 @cache
 def siblings() -> TextClause:
     """Which hours have these days of spaces, and which days these months? By the
-    position of these, from 1."""
+    position of these, from 1; their summaries as a list of values each."""
     return text(f"""\
 WITH wanted AS (
     SELECT space, level, starts, ends, position
@@ -265,12 +265,13 @@ WITH wanted AS (
         CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
     WITH ORDINALITY AS wanted (space, level, starts, ends, position)
 )
-SELECT position, tally.* FROM wanted CROSS JOIN LATERAL (
-    SELECT start, {_FIELDS} FROM occ_tallies
-    WHERE space = wanted.space AND level = wanted.level
+SELECT position, known.* FROM wanted CROSS JOIN LATERAL (
+    SELECT array_agg(start ORDER BY start) AS starts,
+        array_agg(ARRAY[{_FIELDS}] ORDER BY start) AS summaries
+    FROM occ_tallies WHERE space = wanted.space AND level = wanted.level
     AND start >= wanted.starts AND start < wanted.ends
-    ORDER BY start
-) AS tally""")
+) AS known
+WHERE known.starts IS NOT NULL""")
 
 
 _TYPES: Final = ", ".join(f"CAST(:{field} AS bigint[])" for field in FIELDS)
@@ -436,6 +437,15 @@ UPDATE occ_events SET state = CASE
         WHERE hanging.sensor = occ_events.sensor AND hanging.valid @> occ_events.ts
     ) THEN 'counted' ELSE 'unassigned'
 END
+WHERE sensor = :sensor AND (state = 'counted' OR state = 'unassigned')
+AND ts >= :start AND ts < :end""")
+
+
+@cache
+def hours_of_sensor() -> TextClause:
+    """In which hours did a sensor tell anything, within a time?"""
+    return text("""\
+SELECT DISTINCT date_trunc('hour', ts, 'UTC') AS start FROM occ_events
 WHERE sensor = :sensor AND (state = 'counted' OR state = 'unassigned')
 AND ts >= :start AND ts < :end""")
 

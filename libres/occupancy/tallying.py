@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -38,12 +38,16 @@ LARGER: Final[tuple[tuple[Level, Level], ...]] = (("hour", "day"), ("day", "mont
 
 PART: Final = {larger: smaller for smaller, larger in LARGER}
 
-Parts: TypeAlias = dict[Bucket, dict[datetime, Summary]]
+Values: TypeAlias = Sequence[Any]
+"""Those of a summary: numbers or None, in the order of FIELDS."""
+
+LO_RAW: Final = FIELDS.index("lo_raw")
+LO_SAT: Final = FIELDS.index("lo_sat")
+
+Parts: TypeAlias = dict[Bucket, dict[datetime, Values]]
 """What days and months consist of, by its start."""
 
-VALUES: Final = attrgetter(*FIELDS)
-PASSED: Final = attrgetter("shift", "lo_sat", "least", "most", "most_sat")
-"""What is worth reading of a summary without calibrations."""
+values_of: Final[Callable[[Summary], Values]] = attrgetter(*FIELDS)
 
 TOGETHER: Final = 2000
 """Hours that are counted at once."""
@@ -108,11 +112,11 @@ def _with_larger(made: dict[Bucket, Summary], parts: Parts) -> dict[Bucket, Summ
         wholes = set()
         for bucket in [each for each in made if each[1] == smaller]:
             whole = _larger(bucket, level)
-            parts.setdefault(whole, {})[bucket[2]] = made[bucket]
+            parts.setdefault(whole, {})[bucket[2]] = values_of(made[bucket])
             wholes.add(whole)
         for whole in wholes:
             in_turn = sorted(parts[whole].items(), key=itemgetter(0))
-            made[whole] = _combined(summary for _, summary in in_turn)
+            made[whole] = _combined(values for _, values in in_turn)
     return made
 
 
@@ -130,10 +134,10 @@ def _siblings(session: Session, made: Iterable[Bucket]) -> Parts:
         "levels": array_of(PART[level] for _, level, _ in wholes),
         "ends": array_of(bucket_end(start, level) for _, level, start in wholes),
     }
-    parts: list[dict[datetime, Summary]] = [{} for _ in wholes]
-    for row in fetch(session, statements.siblings(), values):
-        parts[row.position - 1][row.start] = summary_in(row, 2)
-    return dict(zip(wholes, parts, strict=True))
+    return {
+        wholes[row.position - 1]: dict(zip(row.starts, row.summaries, strict=True))
+        for row in fetch(session, statements.siblings(), values)
+    }
 
 
 def summary_in(row: Any, first: int) -> Summary:
@@ -141,36 +145,36 @@ def summary_in(row: Any, first: int) -> Summary:
     return Summary(*row[first:])
 
 
-def _combined(summaries: Iterable[Summary]) -> Summary:
+def _combined(summaries: Iterable[Values]) -> Summary:
     """Do as `algebra.combined` does, faster where nothing is calibrated."""
     found = NOTHING
-    passed: list[Summary] = []
+    passed: list[Values] = []
     for each in summaries:
-        if each.lo_raw is None:
+        if each[LO_RAW] is None:
             passed.append(each)
             continue
         if passed:
             found = found.then(_passed(passed))
             passed.clear()
-        found = found.then(each)
+        found = found.then(Summary(*each))
     return found.then(_passed(passed)) if passed else found
 
 
-def _passed(summaries: Iterable[Summary]) -> Summary:
+def _passed(summaries: Iterable[Values]) -> Summary:
     """Combine what is not calibrated: what `Summary.then` comes to in that case."""
-    parts = [each for each in summaries if each.lo_sat is not None]
+    parts = [each for each in summaries if each[LO_SAT] is not None]
     if not parts:
         return NOTHING
-    rows = map(PASSED, parts)
-    shift, lo_sat, least, most, most_sat = next(rows)
-    for moved, floor, low, high, top in rows:
+    ins, outs, shift, _, lo_sat, least, most, *_, most_sat = parts[0]
+    for entered, left, moved, _, floor, low, high, *_, top in parts[1:]:
+        ins, outs = ins + entered, outs + left
         least, most = min(least, shift + low), max(most, shift + high)
         most_sat = max(most_sat, lo_sat + high, top)
         lo_sat = max(lo_sat + moved, floor)
         shift += moved
     return Summary(
-        ins=sum(each.ins for each in parts),
-        outs=sum(each.outs for each in parts),
+        ins=ins,
+        outs=outs,
         shift=shift,
         lo_sat=lo_sat,
         least=least,
@@ -186,7 +190,7 @@ def _store(context: Context, session: Session, made: dict[Bucket, Summary]) -> N
     kept = {bucket: each for bucket, each in made.items() if each != NOTHING}
     gone = [bucket for bucket in made if bucket not in kept]
     if kept:
-        columns = zip(*map(VALUES, kept.values()), strict=True)
+        columns = zip(*map(values_of, kept.values()), strict=True)
         values = dict(zip(FIELDS, map(array_of, columns), strict=True))
         placed = {**_placed(kept), **values, "context": context.name}
         session.execute(statements.tallying(), placed)

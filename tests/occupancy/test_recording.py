@@ -164,6 +164,31 @@ class TestEvents:
         assert made.outcomes == ["counted", "duplicate", "counted", "counted"]
         assert house.count("A", at("09:00")).count == 3
 
+    @pytest.mark.parametrize(
+        ("numbers", "count"),
+        [
+            pytest.param((None, None), 0, id="who enters is first"),
+            pytest.param((1, 2), 0, id="the lower number is first"),
+            pytest.param((2, 1), 1, id="the lower number leaves"),
+            pytest.param((None, 1), 1, id="a number is before none"),
+        ],
+    )
+    def test_order(self, house, numbers, count):
+        """In one moment it is numbers, then who enters: nobody is below zero, so it
+        makes a difference."""
+        sent = [
+            {**event("283", "09:00", direction), "seq": seq}
+            for direction, seq in zip((1, -1), numbers, strict=True)
+        ]
+        house.record(sent[::-1])
+        moments = at("09:00"), at("09:59"), at("10:00"), at("10:00", 25)
+        found = [house.count("A", each, policy="saturate").count for each in moments]
+        assert found == [count] * 4
+        house.calibrate("A", 0, at("09:00"))
+        found = [house.count("A", each, policy="saturate").count for each in moments]
+        assert found == [count] * 4
+        assert house.verify() == []
+
     def test_inactive(self, house):
         """What an inactive sensor tells is kept, but not trusted: it is not alive."""
         house.add_sensor("283", active=False)
@@ -438,8 +463,11 @@ class TestMoments:
     def test_part_of_a_day(self, house):
         """The last step ends where it is told to, and not with its day."""
         house.record([*SAMPLE, event("283", "18:00", 1)])
-        (only,) = house.history("A", at("00:00"), at("12:00"), timedelta(days=1))
+        day = timedelta(days=1)
+        (only,) = house.history("A", at("00:00"), at("12:00"), day)
         assert (only.count, only.ins) == (2, 3)
+        first, last = house.history("A", at("00:00", 23), at("12:00"), day)
+        assert (first.ins, last.count, last.ins) == (0, 2, 3)
 
     @pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), at("09:00")])
     def test_first_and_last(self, house, moment):

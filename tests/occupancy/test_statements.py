@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -230,3 +231,5 @@ class TestPlans:
         plans = "\n".join(explained(many, lambda: ASKED[name](many)))
         for index in READ_BY_INDEX[name]:
             assert index in plans, plans
+        conditions = re.findall(r"ix_occ_events_counted.*\n *Index Cond: (.*)", plans)
+        assert all(each.startswith("((sensor = ") for each in conditions), plans
