@@ -142,19 +142,14 @@ def _filled(made: Occupancy, engine: Engine, size: int, rooms: int, tell: Tell) 
 
 
 def _show(said: Console, found: list[Measured]) -> None:
-    table = Table("milliseconds", title="One at a time")
+    table = Table("milliseconds: p50, p95", title="One at a time")
     for each in found:
-        table.add_column(f"{each.size:,}: p50", justify="right")
-        table.add_column("p95", justify="right")
+        table.add_column(f"{each.size:,}", justify="right")
     for name in found[0].times:
         times = [each.times[name] for each in found]
-        table.add_row(name, *(_of(figure) for each in times for figure in _both(each)))
+        table.add_row(name, *(f"{_of(one.p50)}, {_of(one.p95)}" for one in times))
     said.print(table)
     said.print(_rates(found))
-
-
-def _both(times: Times) -> tuple[float, float]:
-    return times.p50, times.p95
 
 
 def _of(figure: float) -> str:

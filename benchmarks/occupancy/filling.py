@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from libres.occupancy import Occupancy
 
@@ -126,3 +127,5 @@ def settle(engine: Engine) -> None:
     """Do now what the server would do in the background while others measure."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
+        with suppress(ProgrammingError):  # on a named server
+            connection.execute(text("CHECKPOINT"))

@@ -23,10 +23,12 @@ from libres.occupancy import (
     schema,
     utilisation,
 )
+from libres.occupancy.errors import InvalidMoment
 from libres.occupancy.values import (
     code_of,
     length_of,
     moment_of,
+    name_of,
     number_of,
     policy_of,
     sign_of,
@@ -210,7 +212,7 @@ class Occupancy(ContextServicesMixin):
         count the hours anew in which they are.
         """
         return ingesting.record(
-            self.context, self.session, events, source, self.retention
+            self.context, self.session, events, name_of(source), self.retention
         )
 
     def load_csv(
@@ -233,7 +235,7 @@ class Occupancy(ContextServicesMixin):
             self.context,
             lambda: self.session,
             stream,
-            source,
+            name_of(source),
             self.retention,
             atomic,
             progress,
@@ -242,9 +244,14 @@ class Occupancy(ContextServicesMixin):
     def sign_alive(self, *codes: str, at: datetime | None = None) -> list[str]:
         """Note that sensors are alive, though nobody walks; now, if nothing is said.
 
-        Returns the codes of those that are there.
+        Returns the codes of those that are there. Raises InvalidMoment, also for what
+        is more than five minutes ahead; InvalidPlace.
         """
-        moment = counting.now() if at is None else moment_of(at)
+        now = counting.now()
+        moment = now if at is None else moment_of(at)
+        if moment > now + ingesting.FUTURE:
+            message = f"Nobody knows whether a sensor will be alive at {moment}."
+            raise InvalidMoment(message)
         found = [code_of(code) for code in codes]
         return ingesting.sign_alive(self.context, self.session, found, moment)
 

@@ -389,17 +389,17 @@ ORDER BY 1""")
 
 @cache
 def standing() -> TextClause:
-    """Is a space watched just before a moment: does a sensor hang above each doorway,
+    """Is a space watched at a moment: does a sensor hang above each doorway,
     and was every one heard lately? And what do its calibrations say of its drift?"""
     return text("""\
 SELECT coalesce(bool_and(sensor.id IS NOT NULL AND (
     EXISTS (
         SELECT FROM occ_events AS event
         WHERE event.sensor = sensor.id AND state = 'counted'
-        AND event.ts >= CAST(:at AS timestamptz) - heartbeat AND event.ts < :at
+        AND event.ts >= CAST(:at AS timestamptz) - heartbeat AND event.ts <= :at
     ) OR EXISTS (
         SELECT FROM occ_signs AS sign WHERE sign.sensor = sensor.id
-        AND sign.ts >= CAST(:at AS timestamptz) - heartbeat AND sign.ts < :at
+        AND sign.ts >= CAST(:at AS timestamptz) - heartbeat AND sign.ts <= :at
     )
 )), false) AS is_watched,
     (SELECT sum(drift) FROM occ_calibrations
@@ -457,11 +457,3 @@ def spaces_of_sensor() -> TextClause:
 SELECT DISTINCT border.space FROM occ_assignments AS hanging
 JOIN occ_borders AS border ON border.doorway = hanging.doorway
 WHERE hanging.sensor = :sensor AND valid && tstzrange(:start, :end)""")
-
-
-@cache
-def first_and_last() -> TextClause:
-    """Of which time are there events of a sensor, or of all?"""
-    return text("""\
-SELECT min(ts) AS first, max(ts) AS last FROM occ_events
-WHERE context = :context AND (CAST(:sensor AS uuid) IS NULL OR sensor = :sensor)""")

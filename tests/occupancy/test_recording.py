@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, text
 
+from libres.db.models.timestamp import TimestampMixin
 from libres.domain.spans import Span
 from libres.modules.errors import Misuse
 from libres.occupancy import (
@@ -735,3 +736,28 @@ class TestHealth:
             (each.sensor, each.unassigned, each.quarantined, each.received)
             for each in found
         ] == [("bare", 2, 0, 2), ("off", 0, 1, 1)]
+
+
+def test_heard_just_now(house):
+    """A sensor that is heard at the very moment is not silent."""
+    house.add_space("hall", timezone="UTC")
+    house.add_doorway("gate", "hall", None)
+    house.add_sensor("900")
+    house.assign("900", "gate", 1, LONG_AGO)
+    assert house.count("hall", at("09:00")).stale
+    house.record([event("900", "09:00:00", 1)])
+    assert not house.count("hall", at("09:00")).stale
+
+
+class TestRefused:
+    def test_alive_tomorrow(self, house):
+        """Nobody knows that a sensor will be alive; it would never be silent again."""
+        ahead = TimestampMixin.timestamp() + timedelta(minutes=6)
+        with pytest.raises(InvalidMoment, match="Nobody knows"):
+            house.sign_alive("283", at=ahead)
+
+    @pytest.mark.parametrize("source", ["", "a\0b", None, "x" * 501])
+    def test_source(self, house, source):
+        """A source is a short text."""
+        with pytest.raises(InvalidPlace):
+            house.record(SAMPLE, source=source)
