@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import DDL, Connection, event, func, select
 
 from libres.db.operations.setting_up import SETTING_UP
 from libres.occupancy.models import (
@@ -35,13 +36,18 @@ MODELS: Final = (
     OccCheckIn,
 )
 
-ID_SPAN: Final = text("""\
+ddl: Callable[[str], DDL] = DDL
+
+ID_SPAN: Final = ddl("""\
 DO $$ BEGIN
     IF to_regtype('occ_id_span') IS NULL THEN
         CREATE TYPE occ_id_span AS RANGE (subtype = uuid);
     END IF;
 END $$""")
 """Exclusion constraints compare ranges, so a UUID is one of a single value there."""
+
+event.listen(OccAssignment.__table__, "before_create", ID_SPAN)
+"""Hosts may create all tables of the base by themselves."""
 
 
 def create_missing(connection: Connection) -> None:
@@ -50,6 +56,5 @@ def create_missing(connection: Connection) -> None:
     The tables of the core must be there already.
     """
     connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
-    connection.execute(ID_SPAN)
     tables: list[Any] = [model.__table__ for model in MODELS]
     OccSpace.metadata.create_all(connection, tables=tables)

@@ -6,9 +6,10 @@ import uuid
 from datetime import UTC, time, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, inspect, select
 
 from libres.context.core import Context
+from libres.db.models.base import ORMBase
 from libres.modules.errors import Misuse
 from libres.occupancy import InvalidMoment, InvalidPlace, Occupancy, UnknownPlace
 from libres.occupancy.models import OccDoorway, OccSensor, OccSpace
@@ -371,3 +372,11 @@ class TestContexts:
             house.space("only here")
         assert [each.count for each in house.health(at("09:30")).strange] == [-1]
         assert other.health(at("09:30")).strange == []
+
+
+def test_host_creates_tables(empty_dsn):
+    """A host that creates all tables of the base gets ours, and the type they need."""
+    engine = create_engine(empty_dsn)
+    ORMBase.metadata.create_all(engine)
+    assert "occ_assignments" in inspect(engine).get_table_names()
+    engine.dispose()
