@@ -17,6 +17,7 @@ from libres.occupancy.counting import count_before
 from libres.occupancy.errors import InvalidPlace
 from libres.occupancy.models import OccCalibration, OccSpace, OccTally
 from libres.occupancy.places import Space
+from libres.occupancy.readings import FIRST
 from libres.occupancy.steps import DAY, bucket_of
 from libres.occupancy.tallying import recount
 from libres.occupancy.values import note_of
@@ -87,7 +88,7 @@ def _passages(session: Session, space: Space, moment: datetime) -> int:
     query = select(func.sum(OccTally.ins + OccTally.outs)).where(
         OccTally.space == space.id,
         OccTally.level == "hour",
-        OccTally.start >= func.coalesce(since.scalar_subquery(), "-infinity"),
+        OccTally.start >= func.coalesce(since.scalar_subquery(), FIRST),
         OccTally.start <= moment,
     )
     return int(fetch(session, query, {})[0][0] or 0)
