@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, bindparam, text
 
 from libres.db.models.types import UTCDateTime
 
@@ -37,7 +37,7 @@ booked AS (
 def reserved() -> TextClause:
     """Who has reserved these resources, from a start to a last one, of whom it has not
     been found yet that they did something? In the order of their starts."""
-    return text(f"""\
+    statement = text(f"""\
 WITH {_RESERVED}
 SELECT reservation.id, token, reservation.resource, type, email, quota, starts, ends,
     coalesce(booked.timezone, 'UTC') AS timezone, _raster AS raster,
@@ -52,7 +52,9 @@ WHERE NOT EXISTS (
     WHERE known.context = :context AND known.reservation = booked.id
     AND known.kind = :kind
 )
-ORDER BY starts, id""").columns(  # type: ignore[return-value]
+ORDER BY starts, id""")
+    ends = (bindparam(each, type_=UTCDateTime()) for each in ("first", "last"))
+    return statement.bindparams(*ends).columns(  # type: ignore[return-value]
         starts=UTCDateTime(), ends=UTCDateTime()
     )
 

@@ -62,15 +62,10 @@ def reserved_from(
         "context": context.name,
         "kind": kind,
         "resources": [str(each) for each in resources],
-        "first": _stored(starts.start),
-        "last": _stored(starts.end),
+        "first": starts.start,
+        "last": starts.end,
     }
     return [_reserved(row) for row in fetch(session, statements.reserved(), values)]
-
-
-def _stored(moment: datetime) -> datetime:
-    """Return a moment as the core stores it."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _reserved(row: Any) -> Reserved:
