@@ -7,13 +7,12 @@ has a fixed size, and the summaries of hours combine into those of days and mont
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import reduce
 from itertools import accumulate, chain
-from operator import sub
-from typing import Literal, TypeAlias
+from operator import attrgetter, sub
+from typing import Any, Final, Literal, TypeAlias
 
 Policy = Literal["raw", "floor", "saturate"]
 """What becomes of a count below zero: raw leaves it, floor counts the same but shows
@@ -164,6 +163,16 @@ class Summary:
 NOTHING = Summary()
 """What a bucket without items does."""
 
+Values: TypeAlias = Sequence[Any]
+"""Those of a summary: numbers or None, in the order of FIELDS."""
+
+FIELDS: Final = tuple(field.name for field in fields(Summary))
+
+_LO_RAW: Final = FIELDS.index("lo_raw")
+_LO_SAT: Final = FIELDS.index("lo_sat")
+
+values_of: Final[Callable[[Summary], Values]] = attrgetter(*FIELDS)
+
 
 def passage(direction: int) -> Summary:
     """Return what a passage does: +1 enters, -1 leaves."""
@@ -220,7 +229,45 @@ def summary_of_passages(directions: Sequence[int]) -> Summary:
 
 def combined(summaries: Iterable[Summary]) -> Summary:
     """Return what buckets do one after the other."""
-    return reduce(Summary.then, summaries, NOTHING)
+    return combined_values(map(values_of, summaries))
+
+
+def combined_values(summaries: Iterable[Values]) -> Summary:
+    """Combine summaries as they are stored; fast, calibrations being few."""
+    found = NOTHING
+    passed: list[Values] = []
+    for each in summaries:
+        if each[_LO_RAW] is None:
+            passed.append(each)
+            continue
+        if passed:
+            found = found.then(_passed(passed))
+            passed.clear()
+        found = found.then(Summary(*each))
+    return found.then(_passed(passed)) if passed else found
+
+
+def _passed(summaries: Iterable[Values]) -> Summary:
+    """Combine what is not calibrated: what `Summary.then` comes to in that case."""
+    parts = [each for each in summaries if each[_LO_SAT] is not None]
+    if not parts:
+        return NOTHING
+    ins, outs, shift, _, lo_sat, least, most, *_, most_sat = parts[0]
+    for entered, left, moved, _, floor, low, high, *_, top in parts[1:]:
+        ins, outs = ins + entered, outs + left
+        least, most = min(least, shift + low), max(most, shift + high)
+        most_sat = max(most_sat, lo_sat + high, top)
+        lo_sat = max(lo_sat + moved, floor)
+        shift += moved
+    return Summary(
+        ins=ins,
+        outs=outs,
+        shift=shift,
+        lo_sat=lo_sat,
+        least=least,
+        most=most,
+        most_sat=most_sat,
+    )
 
 
 def _plus(one: int | None, other: int | None) -> int | None:

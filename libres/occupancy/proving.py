@@ -14,7 +14,6 @@ from libres.occupancy import statements
 from libres.occupancy.algebra import NOTHING, Summary
 from libres.occupancy.models import OccTally
 from libres.occupancy.places import Space
-from libres.occupancy.readings import FIRST, LAST
 from libres.occupancy.steps import Level
 from libres.occupancy.tallying import Bucket, counted, hours_of, recount, summary_in
 
@@ -43,7 +42,7 @@ def rebuild(
     """Count spaces anew from all their events; return how many hours they have."""
     hours = 0
     for done, space in enumerate(spaces, 1):
-        found = list(hours_of(session, [space.id], FIRST, LAST))
+        found = hours_of(session, space.id)
         session.execute(delete(OccTally).where(OccTally.space == space.id))
         recount(context, session, found)
         hours += len(found)
@@ -65,10 +64,10 @@ def verify(
 
 
 def _differences(session: Session, space: Space) -> list[TallyDifference]:
-    right = counted(session, list(hours_of(session, [space.id], FIRST, LAST)))
-    rows = fetch(session, statements.all_tallies(), {"spaces": [str(space.id)]})
+    right = counted(session, hours_of(session, space.id))
+    rows = fetch(session, statements.all_tallies(), {"space": str(space.id)})
     known: dict[Bucket, Summary] = {
-        (row.space, row.level, row.start): summary_in(row, 3) for row in rows
+        (space.id, row.level, row.start): summary_in(row, 2) for row in rows
     }
     return [
         TallyDifference(

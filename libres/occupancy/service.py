@@ -374,8 +374,7 @@ class Occupancy(ContextServicesMixin):
         progress: proving.Progress | None = None,
     ) -> int:
         """Count a space anew from all its events, or all; return how many hours."""
-        found = self.spaces() if space is None else [self.space(space)]
-        return proving.rebuild(self.context, self.session, found, progress)
+        return proving.rebuild(self.context, self.session, self._some(space), progress)
 
     def verify(
         self,
@@ -384,8 +383,11 @@ class Occupancy(ContextServicesMixin):
         progress: proving.Progress | None = None,
     ) -> list[TallyDifference]:
         """Return how the tallies of a space, or of all, differ from what happened."""
-        found = self.spaces() if space is None else [self.space(space)]
-        return proving.verify(self.session, found, progress)
+        return proving.verify(self.session, self._some(space), progress)
+
+    def _some(self, space: SpaceKey | None) -> list[Space]:
+        """Return one space; None: all."""
+        return self.spaces() if space is None else [self.space(space)]
 
     def health(self, at: datetime | None = None) -> Health:
         """Tell which sensors are silent, which counts cannot be, and what is not

@@ -12,13 +12,10 @@ from typing import Final
 
 from sqlalchemy import TextClause, text
 
-FIELDS: Final = (
-    *("ins", "outs", "shift", "lo_raw", "lo_sat", "least", "most"),
-    *("least_raw", "least_sat", "most_raw", "most_sat"),
-)
-"""The columns of a summary."""
+from libres.occupancy.algebra import FIELDS
 
 _FIELDS: Final = ", ".join(FIELDS)
+"""The columns of a summary."""
 
 
 def array_of(values: Iterable[object]) -> str:
@@ -303,24 +300,20 @@ AND occ_tallies.start = gone.start""")
 
 
 @cache
-def hours_of_spaces() -> TextClause:
-    """In which hours did anything happen in some spaces, within a time?"""
+def hours_of_space() -> TextClause:
+    """In which hours did anything happen in a space, or is said to have?"""
     return text("""\
-SELECT border.space, date_trunc('hour', event.ts, 'UTC') AS start
+SELECT date_trunc('hour', event.ts, 'UTC') AS start
 FROM occ_borders AS border
 JOIN occ_assignments AS hanging ON hanging.doorway = border.doorway
 JOIN occ_events AS event ON event.sensor = hanging.sensor AND state = 'counted'
 AND hanging.valid @> event.ts
-WHERE border.space = ANY (CAST(:spaces AS uuid[]))
-AND event.ts >= :start AND event.ts < :end
+WHERE border.space = :space
 UNION
-SELECT space, date_trunc('hour', ts, 'UTC') FROM occ_calibrations
-WHERE space = ANY (CAST(:spaces AS uuid[])) AND ts >= :start AND ts < :end
+SELECT date_trunc('hour', ts, 'UTC') FROM occ_calibrations WHERE space = :space
 UNION
-SELECT space, start FROM occ_tallies
-WHERE space = ANY (CAST(:spaces AS uuid[])) AND level = 'hour'
-AND start >= date_trunc('hour', CAST(:start AS timestamptz), 'UTC') AND start < :end
-ORDER BY space, start""")
+SELECT start FROM occ_tallies WHERE space = :space AND level = 'hour'
+ORDER BY start""")
 
 
 # Sensors ------------------------------------------------------------------------------
@@ -418,10 +411,8 @@ WHERE border.space = :space""")
 
 @cache
 def all_tallies() -> TextClause:
-    """What is stored of some spaces?"""
-    return text(f"""\
-SELECT space, level, start, {_FIELDS} FROM occ_tallies
-WHERE space = ANY (CAST(:spaces AS uuid[]))""")
+    """What is stored of a space?"""
+    return text(f"SELECT level, start, {_FIELDS} FROM occ_tallies WHERE space = :space")
 
 
 @cache

@@ -93,14 +93,17 @@ def steps_of(
         while ahead is not None and ahead[0] < span.end:
             within.append(ahead[1])
             ahead = next(rest, None)
-        made = _step(span, combined(within), count, policy)
-        count = combined(within).after(count, policy)
-        yield made
+        summary = combined(within)
+        after = summary.after(count, policy)
+        yield _step(span, summary, count, after, policy)
+        count = after
 
 
-def _step(span: Span, summary: Summary, count: int, policy: Policy) -> Step:
-    extremes = summary.lowest(count, policy), summary.highest(count, policy)
-    counts = [count, summary.after(count, policy), *extremes]
+def _step(
+    span: Span, summary: Summary, before: int, after: int, policy: Policy
+) -> Step:
+    extremes = summary.lowest(before, policy), summary.highest(before, policy)
+    counts = [before, after, *extremes]
     told = [shown(each, policy) for each in counts if each is not None]
     return Step(
         start=span.start,

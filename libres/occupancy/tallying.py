@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from libres.db.passing import fetch
 from libres.occupancy import statements
 from libres.occupancy.algebra import (
+    FIELDS,
     NOTHING,
     Calibration,
     Passage,
     Summary,
+    Values,
+    combined_values,
     in_order,
     summary_of,
     summary_of_passages,
+    values_of,
 )
-from libres.occupancy.statements import FIELDS, array_of
+from libres.occupancy.statements import array_of
 from libres.occupancy.steps import Level, bucket_end, bucket_of
 
 if TYPE_CHECKING:
@@ -38,16 +42,8 @@ LARGER: Final[tuple[tuple[Level, Level], ...]] = (("hour", "day"), ("day", "mont
 
 PART: Final = {larger: smaller for smaller, larger in LARGER}
 
-Values: TypeAlias = Sequence[Any]
-"""Those of a summary: numbers or None, in the order of FIELDS."""
-
-LO_RAW: Final = FIELDS.index("lo_raw")
-LO_SAT: Final = FIELDS.index("lo_sat")
-
 Parts: TypeAlias = dict[Bucket, dict[datetime, Values]]
 """What days and months consist of, by its start."""
-
-values_of: Final[Callable[[Summary], Values]] = attrgetter(*FIELDS)
 
 TOGETHER: Final = 2000
 """Hours that are counted at once."""
@@ -116,7 +112,7 @@ def _with_larger(made: dict[Bucket, Summary], parts: Parts) -> dict[Bucket, Summ
             wholes.add(whole)
         for whole in wholes:
             in_turn = sorted(parts[whole].items(), key=itemgetter(0))
-            made[whole] = _combined(values for _, values in in_turn)
+            made[whole] = combined_values(values for _, values in in_turn)
     return made
 
 
@@ -145,44 +141,6 @@ def summary_in(row: Any, first: int) -> Summary:
     return Summary(*row[first:])
 
 
-def _combined(summaries: Iterable[Values]) -> Summary:
-    """Do as `algebra.combined` does, faster where nothing is calibrated."""
-    found = NOTHING
-    passed: list[Values] = []
-    for each in summaries:
-        if each[LO_RAW] is None:
-            passed.append(each)
-            continue
-        if passed:
-            found = found.then(_passed(passed))
-            passed.clear()
-        found = found.then(Summary(*each))
-    return found.then(_passed(passed)) if passed else found
-
-
-def _passed(summaries: Iterable[Values]) -> Summary:
-    """Combine what is not calibrated: what `Summary.then` comes to in that case."""
-    parts = [each for each in summaries if each[LO_SAT] is not None]
-    if not parts:
-        return NOTHING
-    ins, outs, shift, _, lo_sat, least, most, *_, most_sat = parts[0]
-    for entered, left, moved, _, floor, low, high, *_, top in parts[1:]:
-        ins, outs = ins + entered, outs + left
-        least, most = min(least, shift + low), max(most, shift + high)
-        most_sat = max(most_sat, lo_sat + high, top)
-        lo_sat = max(lo_sat + moved, floor)
-        shift += moved
-    return Summary(
-        ins=ins,
-        outs=outs,
-        shift=shift,
-        lo_sat=lo_sat,
-        least=least,
-        most=most,
-        most_sat=most_sat,
-    )
-
-
 # Storing ------------------------------------------------------------------------------
 
 
@@ -203,10 +161,7 @@ def _placed(buckets: Iterable[Bucket]) -> dict[str, Any]:
     return dict(zip(("spaces", "levels", "starts"), columns, strict=True))
 
 
-def hours_of(
-    session: Session, spaces: Iterable[UUID], start: datetime, end: datetime
-) -> Iterator[Hour]:
-    """Tell in which hours anything happened, or had, in some spaces."""
-    values = {"spaces": list(map(str, spaces)), "start": start, "end": end}
-    for row in fetch(session, statements.hours_of_spaces(), values):
-        yield row.space, row.start
+def hours_of(session: Session, space: UUID) -> list[Hour]:
+    """Tell in which hours anything happened, or had, in a space."""
+    rows = fetch(session, statements.hours_of_space(), {"space": str(space)})
+    return [(space, row.start) for row in rows]
