@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 from pytest_postgresql.factories import postgresql_noproc
 from sqlalchemy import create_engine
@@ -11,18 +10,13 @@ from sqlalchemy.orm import Session
 from libres import conflicts
 from libres.conflicts import schema
 from libres.context.registry import create_default_registry
-from tests.fixtures.database import PREFIX, make_tables
+from tests.fixtures.database import PREFIX, filling, make_tables
 
 
 def make_claims(**where):
     """Fill a template with the tables of claims."""
-    where.pop("autocommit", None)
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(**where)
-    )
-    with engine.begin() as connection:
+    with filling(**where) as connection:
         schema.create_missing(connection)
-    engine.dispose()
 
 
 template = postgresql_noproc(

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 from pytest_postgresql.factories import postgresql_noproc
-from sqlalchemy import create_engine
 
 from libres import occupancy
 from libres.context.registry import create_default_registry
 from libres.occupancy import schema
-from libres.timetable import cache_schema
-from libres.timetable import schema as timetable_schema
-from tests.fixtures.database import PREFIX, make_tables
+from tests.fixtures.database import PREFIX, filling, make_tables
+from tests.timetable.conftest import make_timetable
 
 LONG_AGO = datetime(2018, 1, 1, tzinfo=UTC)
 
@@ -42,22 +39,14 @@ SAMPLE = [
 
 
 def make_occupancy(**where):
-    """Fill a template with the tables of occupancy, and of timetables and claims."""
-    where.pop("autocommit", None)
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(**where)
-    )
-    with engine.begin() as connection:
-        timetable_schema.create_missing(connection)
-        for statement in cache_schema.CREATING:
-            connection.exec_driver_sql(statement.replace("%", "%%"))
+    """Fill a template with the tables of occupancy."""
+    with filling(**where) as connection:
         schema.create_missing(connection)
-    engine.dispose()
 
 
 template = postgresql_noproc(
     dbname=f"{PREFIX}occupancy",
-    load=[make_tables, make_occupancy],
+    load=[make_tables, make_timetable, make_occupancy],
     load_autocommit=False,
     depends_on="server",
 )

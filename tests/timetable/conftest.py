@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 from pytest_postgresql.factories import postgresql_noproc
-from sqlalchemy import create_engine
 
 from libres import timetable
 from libres.domain.spans import Span
 from libres.timetable import cache_schema, schema
-from tests.fixtures.database import PREFIX, make_tables
+from tests.fixtures.database import PREFIX, filling, make_tables
 
 UTC = ZoneInfo("UTC")
 
@@ -31,15 +29,10 @@ def span(start, end):
 
 def make_timetable(**where):
     """Fill a template with the tables of timetables."""
-    where.pop("autocommit", None)
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(**where)
-    )
-    with engine.begin() as connection:
+    with filling(**where) as connection:
         schema.create_missing(connection)
         for statement in cache_schema.CREATING:
             connection.exec_driver_sql(statement.replace("%", "%%"))
-    engine.dispose()
 
 
 template = postgresql_noproc(
