@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url
 
 from libres import embedded
+from libres.context.registry import create_default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from libres.context.core import Context
 
 
 class Databases:
@@ -100,3 +103,18 @@ def _server(named: str | None) -> Iterator[str]:
             yield embedded.dsn(Path(folder))
         finally:
             embedded.stop(Path(folder))
+
+
+@contextmanager
+def bound(made: Databases, name: str) -> Iterator[tuple[Context, Engine]]:
+    """Create a database and bind a context to it; drop it afterwards."""
+    made.create(name)
+    url = make_url(made.dsn(name)).set(drivername="postgresql+psycopg")
+    dsn = url.render_as_string(hide_password=False)
+    engine = create_engine(dsn)
+    context = create_default_registry().register_context("bench")
+    context.set_setting("dsn", dsn)
+    yield context, engine
+    context.get_service("session_provider").stop_service()
+    engine.dispose()
+    made.drop(name)

@@ -12,13 +12,12 @@ from time import perf_counter
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, text
 
 from benchmarks.claims import asking, writing
 from benchmarks.claims.filling import fill
-from benchmarks.databases import Databases, databases
+from benchmarks.databases import Databases, bound, databases
 from libres.conflicts import Claims
-from libres.context.registry import create_default_registry
 
 BUSY = (1, 50, 95)
 """Percent of the time."""
@@ -106,22 +105,15 @@ def _kept(claims: Claims) -> str:
 
 @contextmanager
 def _filled(made: Databases, size: int, busy: int) -> Iterator[tuple[Claims, Engine]]:
-    made.create(NAME)
-    url = make_url(made.dsn(NAME)).set(drivername="postgresql+psycopg")
-    dsn = url.render_as_string(hide_password=False)
-    engine = create_engine(dsn)
-    with engine.begin() as connection:
-        fill(connection, size, busy)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
-    context = create_default_registry().register_context("bench")
-    context.set_setting("dsn", dsn)
-    claims = Claims(context)
-    yield claims, engine
-    claims.close()
-    context.get_service("session_provider").stop_service()
-    engine.dispose()
-    made.drop(NAME)
+    with bound(made, NAME) as (context, engine):
+        with engine.begin() as connection:
+            fill(connection, size, busy)
+        outside = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with outside as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+        claims = Claims(context)
+        yield claims, engine
+        claims.close()
 
 
 if __name__ == "__main__":

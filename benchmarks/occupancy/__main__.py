@@ -16,14 +16,13 @@ import click
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine
 
 from benchmarks.claims.measuring import Times
-from benchmarks.databases import Databases, databases
+from benchmarks.databases import Databases, bound, databases
 from benchmarks.occupancy import asking, filling, recording
 from benchmarks.occupancy.recording import Together
 from libres import occupancy
-from libres.context.registry import create_default_registry
 from libres.db import new_scheduler
 from libres.occupancy import Occupancy
 
@@ -70,20 +69,12 @@ def main(
 
 @contextmanager
 def _database(made: Databases) -> Iterator[tuple[Occupancy, Engine, str]]:
-    made.create(NAME)
-    url = make_url(made.dsn(NAME)).set(drivername="postgresql+psycopg")
-    dsn = url.render_as_string(hide_password=False)
-    engine = create_engine(dsn)
-    context = create_default_registry().register_context("bench")
-    context.set_setting("dsn", dsn)
-    new_scheduler(context, "first", "UTC").setup_database()
-    asked = occupancy.setup(context)
-    asked.commit()
-    yield asked, engine, dsn
-    asked.close()
-    context.get_service("session_provider").stop_service()
-    engine.dispose()
-    made.drop(NAME)
+    with bound(made, NAME) as (context, engine):
+        new_scheduler(context, "first", "UTC").setup_database()
+        asked = occupancy.setup(context)
+        asked.commit()
+        yield asked, engine, context.get_setting("dsn")
+        asked.close()
 
 
 def _measured(

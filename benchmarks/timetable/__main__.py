@@ -16,15 +16,14 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, text
 
 from benchmarks.claims.measuring import Times, alternated
-from benchmarks.databases import Databases, databases
+from benchmarks.databases import Databases, bound, databases
 from benchmarks.timetable import designs, filling
 from benchmarks.timetable.checking import brute_force
 from benchmarks.timetable.writers import Booked, writing
 from libres import timetable
-from libres.context.registry import create_default_registry
 from libres.db import new_scheduler
 from libres.timetable import Timetable
 
@@ -73,20 +72,12 @@ def main(
 
 @contextmanager
 def _database(made: Databases) -> Iterator[tuple[Timetable, Engine]]:
-    made.create(NAME)
-    url = make_url(made.dsn(NAME)).set(drivername="postgresql+psycopg")
-    dsn = url.render_as_string(hide_password=False)
-    engine = create_engine(dsn)
-    context = create_default_registry().register_context("bench")
-    context.set_setting("dsn", dsn)
-    new_scheduler(context, "first", "UTC").setup_database()
-    table = timetable.setup(context)
-    table.commit()
-    yield table, engine
-    table.close()
-    context.get_service("session_provider").stop_service()
-    engine.dispose()
-    made.drop(NAME)
+    with bound(made, NAME) as (context, engine):
+        new_scheduler(context, "first", "UTC").setup_database()
+        table = timetable.setup(context)
+        table.commit()
+        yield table, engine
+        table.close()
 
 
 def _measured(
