@@ -70,7 +70,8 @@ def fetch(
     """Run a statement that gives plain values; flushes before, as a query does."""
     if session.autoflush:
         session.flush()
-    return list(session.execute(statement, parameters, bind_arguments=BIND))
+    rows = session.execute(statement, parameters, bind_arguments=BIND).all()
+    return list(rows)
 
 
 BIND: Final = {"mapper": Allocation.__mapper__}

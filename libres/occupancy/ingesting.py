@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from libres.context.core import Context
 
-BATCH: Final = 1000
-"""Events per statement."""
+BATCH: Final = 5000
+"""Events per statement, and rows of a file that are committed at once: the more there
+are, the fewer times is an hour counted anew. One statement writes in one order, several
+would not: hence a transaction has one, where it can be repeated."""
 
 FUTURE: Final = timedelta(minutes=5)
 """How far ahead the clock of a sensor may be."""
@@ -101,13 +103,8 @@ def record(
     retention: timedelta | None,
 ) -> Recorded:
     """Record events, batch by batch, in the transaction of the session."""
-    made = Recorded()
-    rows = enumerate(events, 1)
-    for batch in _batches(reading_of(event, line) for line, event in rows):
-        part = _record(context, session, batch, source, retention)
-        made.outcomes += part.outcomes
-        made.refused += part.refused
-    return made
+    readings = (reading_of(event, line) for line, event in enumerate(events, 1))
+    return _record(context, session, readings, source, retention)
 
 
 def load_csv(
@@ -163,24 +160,24 @@ def _batches(
         yield batch
 
 
-# One batch ----------------------------------------------------------------------------
-
-
 def _record(
     context: Context,
     session: Session,
-    batch: Sequence[Reading | Unreadable],
+    events: Iterable[Reading | Unreadable],
     source: str,
     retention: timedelta | None,
 ) -> Recorded:
-    readings = [each for each in batch if isinstance(each, Reading)]
-    stored = _stored(context, session, readings, source, retention) if readings else {}
-    recount(context, session, _touched(session, readings, stored))
-    made = Recorded()
-    position = 0
-    for each in batch:
-        position += isinstance(each, Reading)
-        _judge(made, each, stored.get(position))
+    """Store events, batch by batch; then count their hours anew, all at once."""
+    made, heard = Recorded(), _Heard()
+    for batch in _batches(events):
+        readings = [each for each in batch if isinstance(each, Reading)]
+        stored = _stored(context, session, readings, source, retention)
+        heard.add(readings, stored)
+        position = 0
+        for each in batch:
+            position += isinstance(each, Reading)
+            _judge(made, each, stored.get(position))
+    recount(context, session, heard.hours(context, session))
     return made
 
 
@@ -205,6 +202,8 @@ def _stored(
     retention: timedelta | None,
 ) -> dict[int, Any]:
     """Store readings; return what became of each, by its position from 1."""
+    if not readings:
+        return {}
     now = TimestampMixin.timestamp()
     values = {
         "context": context.name,
@@ -220,21 +219,42 @@ def _stored(
     return {row.position: row for row in rows}
 
 
-def _touched(
-    session: Session, readings: Sequence[Reading], stored: dict[int, Any]
-) -> Iterator[Hour]:
-    """Tell which hours of which spaces are to be counted anew."""
-    hours: dict[UUID, set[datetime]] = defaultdict(set)
-    for position, row in stored.items():
-        if row.state == "counted" and not row.is_duplicate:
-            moment = readings[position - 1].moment
-            hours[row.doorway].add(bucket_of(moment, "hour"))
-    if not hours:
-        return
-    values = {"doorways": array_of(hours)}
-    for row in fetch(session, statements.spaces_behind(), values):
-        for hour in hours[row.doorway]:
-            yield row.space, hour
+class _Heard:
+    """What is new: which sensors were heard when, and what they count in."""
+
+    def __init__(self) -> None:
+        self._sensors: dict[str, datetime] = {}
+        """When each was heard last, by code."""
+
+        self._hours: dict[UUID, set[datetime]] = defaultdict(set)
+        """The hours in which somebody passed, by doorway."""
+
+    def add(self, readings: Sequence[Reading], stored: Mapping[int, Any]) -> None:
+        """Note what is new of a batch."""
+        for position, row in stored.items():
+            if row.is_duplicate or row.state == "quarantined":
+                continue
+            reading = readings[position - 1]
+            known = self._sensors.get(reading.sensor)
+            if known is None or known < reading.moment:
+                self._sensors[reading.sensor] = reading.moment
+            if row.state == "counted":
+                self._hours[row.doorway].add(bucket_of(reading.moment, "hour"))
+
+    def hours(self, context: Context, session: Session) -> Iterator[Hour]:
+        """Note when the sensors were heard; tell which hours of which spaces are to be
+        counted anew."""
+        if not self._sensors:
+            return
+        values = {
+            "context": context.name,
+            "codes": list(self._sensors),
+            "moments": array_of(self._sensors.values()),
+            "doorways": array_of(self._hours),
+        }
+        for row in fetch(session, statements.hearing(), values):
+            for hour in self._hours[row.doorway]:
+                yield row.space, hour
 
 
 def sign_alive(

@@ -208,8 +208,8 @@ class Occupancy(ContextServicesMixin):
 
         An event is a `Reading`, or a mapping of timestamp, direction, dpu_id and
         perhaps seq. The result has an outcome for each, in order. What is wrong with
-        one does not concern the others. One statement per thousand, and those that
-        count the hours anew in which they are.
+        one does not concern the others. One statement per 5,000, and those that count
+        the hours anew in which they are.
         """
         return ingesting.record(
             self.context, self.session, events, name_of(source), self.retention
@@ -225,9 +225,9 @@ class Occupancy(ContextServicesMixin):
     ) -> Loaded:
         """Record a CSV file as it is read: ``timestamp,direction,dpu_id``.
 
-        Each thousand rows are committed by themselves, and again if others got in the
-        way; doing it twice inserts nothing twice. With *atomic* nothing is committed,
-        and nothing is written if any row is invalid or of an unknown sensor.
+        Each 5,000 rows are committed by themselves, and again if others got in the way;
+        doing it twice inserts nothing twice. With *atomic* nothing is committed, and
+        nothing is written if any row is invalid or of an unknown sensor.
 
         Raises UnreadableFile.
         """

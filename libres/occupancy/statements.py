@@ -70,20 +70,6 @@ fresh AS (
     ORDER BY sensor, ts, direction, seq
     ON CONFLICT DO NOTHING
     RETURNING sensor, ts, direction, seq, state
-),
-heard AS (
-    SELECT sensor, max(ts) AS ts FROM fresh WHERE state <> 'quarantined'
-    GROUP BY sensor
-),
-locked AS (
-    SELECT sensor.id, heard.ts FROM occ_sensors AS sensor
-    JOIN heard ON heard.sensor = sensor.id
-    WHERE last_seen IS NULL OR last_seen < heard.ts
-    ORDER BY sensor.id FOR NO KEY UPDATE OF sensor
-),
-seen AS (
-    UPDATE occ_sensors SET last_seen = locked.ts FROM locked
-    WHERE occ_sensors.id = locked.id
 )
 SELECT position, judged.state, doorway, fresh.sensor IS NULL AS is_duplicate
 FROM judged LEFT JOIN fresh ON fresh.sensor = judged.sensor AND fresh.ts = judged.ts
@@ -92,12 +78,25 @@ AND turn = 1""")
 
 
 @cache
-def spaces_behind() -> TextClause:
-    """Which spaces do these doorways lead into?"""
-    return text(
-        "SELECT doorway, space FROM occ_borders "
-        "WHERE doorway = ANY (CAST(:doorways AS uuid[]))"
-    )
+def hearing() -> TextClause:
+    """Note when sensors were heard last; tell which spaces these doorways lead into.
+
+    All write in the same order, so that nobody waits in a circle.
+    """
+    return text("""\
+WITH heard AS (
+    SELECT id, heard.ts FROM occ_sensors AS sensor
+    JOIN unnest(CAST(:codes AS text[]), CAST(:moments AS timestamptz[]))
+        AS heard (code, ts) ON heard.code = sensor.code
+    WHERE context = :context AND (last_seen IS NULL OR last_seen < heard.ts)
+    ORDER BY id FOR NO KEY UPDATE OF sensor
+),
+seen AS (
+    UPDATE occ_sensors SET last_seen = heard.ts FROM heard
+    WHERE occ_sensors.id = heard.id
+)
+SELECT doorway, space FROM occ_borders
+WHERE doorway = ANY (CAST(:doorways AS uuid[]))""")
 
 
 @cache

@@ -180,10 +180,10 @@ class TestLoad:
 
     def test_interrupted(self, house, run, file):
         """It is said what became of the rows before a broken line."""
-        rows = [f"2018-02-25T00:00:00.{n:03}Z,1,283\n" for n in range(1000)]
+        rows = [f"2018-02-25T00:00:00.{n:04}Z,1,283\n" for n in range(5000)]
         content = (HEADER + "".join(rows)).encode() + b"\xff\n"
         result = run("load", file(content))
-        assert "line: 1002" in words(result)
+        assert "line: 5002" in words(result)
         assert "records nothing twice" in words(result)
         assert count(run, "A", "2018-02-25T01:00Z") == 1002
 

@@ -266,16 +266,16 @@ class TestFiles:
         lines = [HEAD.encode()]
         lines += [
             f"{(at('09:00') + each * MINUTE / 60).isoformat()},1,283\n".encode()
-            for each in range(1500)
+            for each in range(5500)
         ]
         with pytest.raises(UnreadableFile):
             own_house.load_csv([*lines, b"\xff\xfe\n"])
         own_house.session.rollback()
-        assert stored(own_house) == 1000
+        assert stored(own_house) == 5000
         told = []
         made = own_house.load_csv(BytesIO(b"".join(lines)), progress=told.append)
-        assert (made.inserted, made.duplicates) == (500, 1000)
-        assert told == [1000, 1500]
+        assert (made.inserted, made.duplicates) == (500, 5000)
+        assert told == [5000, 5500]
         assert own_house.verify() == []
 
     @pytest.mark.parametrize(
