@@ -62,7 +62,8 @@ def connected(dsn: str | None, name: str, *, create: bool = True) -> Iterator[Da
     ClickException if it, or the library, refuses something later.
     """
     url = _embedded() if dsn is None else checked(dsn)
-    context = create_default_registry().register_context(name)
+    with _reported():
+        context = create_default_registry().register_context(name)
     context.set_setting("dsn", url.render_as_string(hide_password=False))
     provider = _provider(context)
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Executable, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, select, update
 
 from libres.db.passing import fetch
 from libres.domain.days import check_timezone
@@ -103,19 +104,34 @@ def spaces(context: Context, session: Session) -> list[Space]:
 
 def space_of(context: Context, session: Session, key: SpaceKey) -> Space:
     """Return one space. Raises UnknownPlace."""
-    query = select(*_SPACE).where(OccSpace.context == context.name, _is(key))
-    return Space(**_only(session, query, "space", key)._asdict())
+    field, value = _identified(key)
+    values = {"context": context.name, "value": value}
+    found = fetch(session, _space_by(field), values)
+    if not found:
+        kind = "space"
+        raise UnknownPlace(kind, [getattr(key, "name", key)])
+    return Space(**found[0]._asdict())
 
 
-def _is(key: object) -> Any:
+@cache
+def _space_by(field: str) -> Executable:
+    column = getattr(OccSpace, field)
+    return select(*_SPACE).where(
+        OccSpace.context == bindparam("context", type_=OccSpace.context.type),
+        column == bindparam("value", type_=column.type),
+    )
+
+
+def _identified(key: object) -> tuple[str, object]:
+    """Tell by which field, and by what, a space is known. Raises UnknownPlace."""
     if isinstance(key, Space):
-        return OccSpace.id == key.id
+        return "id", key.id
     if isinstance(key, UUID):
-        return OccSpace.id == key
+        return "id", key
     if isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**63:
-        return OccSpace.number == key
+        return "number", key
     if isinstance(key, str) and is_storable(key):
-        return OccSpace.name == key
+        return "name", key
     kind = "space"
     raise UnknownPlace(kind, [key])
 

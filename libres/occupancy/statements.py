@@ -288,6 +288,17 @@ ON CONFLICT (space, level, start) DO UPDATE SET {kept}""")
 
 
 @cache
+def locking() -> TextClause:
+    """Lock the tallies of buckets in the order of `tallying`, as some will be forgotten
+    after it: else two could wait for each other."""
+    return text("""\
+SELECT FROM occ_tallies JOIN unnest(
+    CAST(:spaces AS uuid[]), CAST(:levels AS text[]), CAST(:starts AS timestamptz[])
+) AS wanted (space, level, start) USING (space, level, start)
+ORDER BY space, level, start FOR NO KEY UPDATE OF occ_tallies""")
+
+
+@cache
 def forgetting() -> TextClause:
     """Forget buckets in which nothing is left."""
     return text("""\
@@ -394,15 +405,15 @@ SELECT coalesce(bool_and(sensor.id IS NOT NULL AND (
         AND sign.ts >= CAST(:at AS timestamptz) - heartbeat AND sign.ts <= :at
     )
 )), false) AS is_watched,
-    (SELECT sum(drift) FROM occ_calibrations
-        WHERE space = :space AND kind <> 'schedule') AS drift,
-    (SELECT sum(passages) FROM occ_calibrations
-        WHERE space = :space AND kind <> 'schedule') AS passages
-FROM occ_borders AS border
+    max(told.drift) AS drift, max(told.passages) AS passages
+FROM (
+    SELECT sum(drift) AS drift, sum(passages) AS passages FROM occ_calibrations
+    WHERE space = :space AND kind <> 'schedule'
+) AS told
+LEFT JOIN occ_borders AS border ON border.space = :space
 LEFT JOIN occ_assignments AS hanging ON hanging.doorway = border.doorway
 AND valid @> CAST(:at AS timestamptz) - interval '1 microsecond'
-LEFT JOIN occ_sensors AS sensor ON sensor.id = hanging.sensor
-WHERE border.space = :space""")
+LEFT JOIN occ_sensors AS sensor ON sensor.id = hanging.sensor""")
 
 
 # Proving ------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ TOGETHER: Final = 2000
 def recount(context: Context, session: Session, hours: Iterable[Hour]) -> None:
     """Count hours of spaces anew, and the days and months that they are in.
 
-    Three statements per 2,000 hours, one more if nothing is left in some.
+    Three statements per 2,000 hours, two more if nothing is left in some.
     """
     wanted = sorted(set(hours), key=_turn)
     for first in range(0, len(wanted), TOGETHER):
@@ -147,6 +147,8 @@ def summary_in(row: Any, first: int) -> Summary:
 def _store(context: Context, session: Session, made: dict[Bucket, Summary]) -> None:
     kept = {bucket: each for bucket, each in made.items() if each != NOTHING}
     gone = [bucket for bucket in made if bucket not in kept]
+    if gone:
+        session.execute(statements.locking(), _placed(made))
     if kept:
         columns = zip(*map(values_of, kept.values()), strict=True)
         values = dict(zip(FIELDS, map(array_of, columns), strict=True))

@@ -185,7 +185,7 @@ class TestLoad:
         result = run("load", file(content))
         assert "line: 5002" in words(result)
         assert "records nothing twice" in words(result)
-        assert count(run, "A", "2018-02-25T01:00Z") == 1002
+        assert count(run, "A", "2018-02-25T01:00Z") == 5002
 
     def test_unreadable(self, house, run, tmp_path):
         """What is no file at all is refused before anything is done."""
