@@ -141,6 +141,15 @@ def test_errors_of_the_library_become_sentences(dsn: str) -> None:
         raise AlreadyReservedError
 
 
+def test_a_context_of_the_library_itself(dsn: str) -> None:
+    """The master context cannot be opened, and that is said in a sentence."""
+    with (
+        pytest.raises(click.ClickException, match="master"),
+        connected(dsn, "master"),
+    ):
+        pass  # pragma: no cover - it is not reached
+
+
 def test_a_database_that_may_only_be_read(dsn: str) -> None:
     """What the server refuses is told in its words, without the statement."""
     url = make_url(dsn).update_query_dict(
