@@ -1,0 +1,139 @@
+"""Which resources are there? Kept in a table, unless the host has a list of its own.
+
+A host replaces the service ``resources`` of the context; what it returns needs a method
+``all()`` that returns places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from libres.db.passing import fetch
+from libres.db.scheduler import Scheduler
+from libres.domain.days import check_timezone
+from libres.modules.errors import insist
+from libres.web.errors import NotFound
+from libres.web.models import WebResource
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from libres.context.core import Context
+
+SERVICE: Final = "resources"
+
+LONGEST: Final = 200
+"""Characters of a name or title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A resource that is shown: the arguments of its scheduler, and a title."""
+
+    name: str
+    title: str
+    timezone: str
+    blocking_names: tuple[str, ...] = ()
+    position: int = 0
+
+    def scheduler(self, context: Context) -> Scheduler:
+        """Make its scheduler; that costs nothing."""
+        return Scheduler(context, self.name, self.timezone, self.blocking_names)
+
+
+class Resources(Protocol):
+    """A list of resources."""
+
+    def all(self) -> Iterable[Place]:
+        """Return all of them, in the order in which they are shown."""
+        ...
+
+
+class Directory:
+    """The resources of a context, in its table."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @property
+    def _session(self) -> Session:
+        session: Session = (
+            self.context.read_only_session
+            or self.context.get_service("session_provider").session()
+        )
+        return session
+
+    def all(self) -> list[Place]:
+        """Return all resources, by position and title."""
+        query = select(*_PLACE).where(WebResource.context == self.context.name)
+        ordered = query.order_by(WebResource.position, WebResource.title)
+        return [
+            Place(
+                row.name,
+                row.title,
+                row.timezone,
+                tuple(row.blocking_names),
+                row.position,
+            )
+            for row in fetch(self._session, ordered, {})
+        ]
+
+    def put(self, place: Place) -> None:
+        """Add a resource, or change the one of this name.
+
+        The timezone of one that has allocations must not change; that is not checked.
+        Raises Misuse for an empty or too long name or title, and for a timezone that
+        is none.
+        """
+        for text in (place.name, place.title):
+            insist(
+                text.strip() and len(text) <= LONGEST and "\0" not in text,
+                f"A resource has a name and a title of at most {LONGEST} characters.",
+            )
+        check_timezone(place.timezone)
+        values = {
+            "title": place.title,
+            "timezone": place.timezone,
+            "blocking_names": list(place.blocking_names),
+            "position": place.position,
+        }
+        row = {"context": self.context.name, "name": place.name, **values}
+        self._session.execute(
+            insert(WebResource)
+            .values(**row)
+            .on_conflict_do_update(constraint="web_resources_name", set_=values)
+        )
+
+    def remove(self, name: str) -> None:
+        """Take a resource off the list; its records remain. Raises NotFound."""
+        match = WebResource.context == self.context.name, WebResource.name == name
+        gone = self._session.execute(delete(WebResource).where(*match))
+        if not gone.rowcount:  # type: ignore[attr-defined]
+            raise NotFound
+
+
+_PLACE: Final = tuple(getattr(WebResource, name) for name in Place.__slots__)
+
+
+def resources_of(context: Context) -> Resources:
+    """Return the list of the host, else the directory of the context."""
+    holder: Context | None = context
+    while holder is not None:
+        if f"service/{SERVICE}" in holder.values:
+            found: Resources = context.get_service(SERVICE)
+            return found
+        holder = holder.parent
+    return Directory(context)
+
+
+def place_named(context: Context, name: str) -> Place:
+    """Return a resource of the list. Raises NotFound."""
+    for place in resources_of(context).all():
+        if place.name == name:
+            return place
+    raise NotFound

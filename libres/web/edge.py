@@ -1,0 +1,151 @@
+"""What every view works with: who asks, the context, reading, writing, and answers.
+
+A request is answered by one read-only transaction, or by one that writes and is tried
+again while others get in its way.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
+
+from flask import Response, g, request
+
+from libres.web.directory import Place, place_named
+from libres.web.errors import InvalidRequest, NotAllowed, NotIdentified
+from libres.web.identity import Caller, identity_of
+
+if TYPE_CHECKING:
+    from libres.context.core import Context
+    from libres.db.scheduler import Scheduler
+    from libres.web.settings import WebSettings
+
+T = TypeVar("T")
+
+SOMEBODY: Final = ""
+"""The name of those who do not say who they are."""
+
+
+class Edge:
+    """What a request is answered with: ``edge()`` in every view."""
+
+    def __init__(self, context: Context, settings: WebSettings) -> None:
+        self.context = context
+        self.settings = settings
+        self._caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks. Raises NotIdentified for a key that nobody has."""
+        if self._caller is None:
+            with self.reading():
+                found = identity_of(self.context).caller(request)
+            self._caller = found or Caller(SOMEBODY, self.settings.anonymous)
+        return self._caller
+
+    def insist(self, scope: str) -> None:
+        """Refuse who may not do this.
+
+        Raises NotIdentified if they do not say who they are, else NotAllowed.
+        """
+        if self.caller.may(scope):
+            return
+        if self.caller.name == SOMEBODY:
+            raise NotIdentified
+        raise NotAllowed(scope=scope)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read, in a transaction that cannot write and gets in the way of nobody.
+
+        A host's provider that has no ``read_only_session()`` lends its session.
+        """
+        provider = self.context.get_service("session_provider")
+        if not callable(getattr(provider, "read_only_session", None)):
+            yield
+            return
+        with self.context.read_only():
+            yield
+
+    def write(self, fn: Callable[[], T]) -> T:
+        """Run *fn* in a transaction, again if others get in the way; then commit.
+
+        Raises TooManyConflicts, which is answered by 503.
+        """
+        return self.context.transaction(fn, attempts=self.settings.attempts)
+
+    def place(self, name: str) -> Place:
+        """Return a resource. Raises NotFound. One statement."""
+        with self.reading():
+            return place_named(self.context, name)
+
+    def scheduler(self, name: str) -> Scheduler:
+        """Make the scheduler of a resource. Raises NotFound. One statement."""
+        return self.place(name).scheduler(self.context)
+
+
+def edge() -> Edge:
+    """Return what this request is answered with."""
+    found: Edge = g.libres
+    return found
+
+
+# Answers ------------------------------------------------------------------------------
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    message = f"{type(value).__name__} is not known to JSON"
+    raise TypeError(message)
+
+
+def answer(
+    payload: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON: datetimes as ISO 8601, as they are; no NaN."""
+    body = json.dumps(payload, default=_plain, allow_nan=False, separators=(",", ":"))
+    return Response(body, status, headers, mimetype="application/json")
+
+
+def polled(payload: object) -> Response:
+    """Answer what is asked for again and again: with an ETag, and by 304 if it is what
+    the caller has already."""
+    response = answer(payload)
+    response.add_etag()
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie"
+    response.make_conditional(request)
+    return response
+
+
+def nothing() -> Response:
+    """Answer that it is done."""
+    return Response(status=204)
+
+
+# Pages of lists -----------------------------------------------------------------------
+
+
+def cursor_of(*values: object) -> str:
+    """Say where a page ended, in a word that callers cannot read anything into."""
+    plain = json.dumps(values, default=_plain, separators=(",", ":"))
+    return urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def cursor_values(cursor: str, *kinds: Callable[[Any], Any]) -> list[Any]:
+    """Read a word of cursor_of, each value by its kind. Raises InvalidRequest."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        values = json.loads(urlsafe_b64decode(padded))
+        return [kind(value) for kind, value in zip(kinds, values, strict=True)]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        message = "Not a cursor: pass 'next' of the page before, as it is."
+        raise InvalidRequest(errors={"cursor": [message]}) from error

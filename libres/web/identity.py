@@ -1,0 +1,97 @@
+"""Who asks, and what may they do?
+
+A host that knows its users replaces the service ``identity`` of the context; what it
+returns needs a method ``caller(request)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from libres.modules.errors import insist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flask import Request
+
+    from libres.context.core import Context
+
+SERVICE: Final = "identity"
+
+READ: Final = "read"
+BOOK: Final = "book"
+MANAGE: Final = "manage"
+SENSOR: Final = "sensor"
+
+SCOPES: Final = (READ, BOOK, MANAGE, SENSOR)
+"""See whose times are taken; reserve; allocate, approve and deny, which the former two
+belong to; send events."""
+
+IMPLIED: Final = {MANAGE: frozenset({READ, BOOK})}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    name: str
+    """For people; empty: somebody."""
+
+    scopes: frozenset[str] = frozenset()
+    email: str | None = None
+    """Whose reservations are theirs; None: nobody's."""
+
+    id: str = ""
+    """What they are counted by for limits; empty: by their address."""
+
+    def may(self, scope: str) -> bool:
+        """Tell whether they may do what a scope stands for."""
+        return scope in self.scopes
+
+
+def caller(
+    name: str,
+    scopes: Iterable[str],
+    email: str | None = None,
+    id: str = "",  # noqa: A002
+) -> Caller:
+    """Make a caller with scopes, and those that belong to them.
+
+    Raises Misuse for a scope that is none.
+    """
+    given = frozenset(scopes)
+    insist(given <= set(SCOPES), f"The scopes are {', '.join(SCOPES)}.")
+    implied = [IMPLIED.get(scope, frozenset()) for scope in given]
+    return Caller(name, given.union(*implied), email, id)
+
+
+class Identity(Protocol):
+    """Tells who asks."""
+
+    def caller(self, request: Request, /) -> Caller | None:
+        """Return who sent a request; None: they do not say.
+
+        Raises NotIdentified if they say so, and it is not true.
+        """
+        ...
+
+
+def identity_of(context: Context) -> Identity:
+    """Return what tells who asks: the service of the host, else keys."""
+    if _is_set(context):
+        found: Identity = context.get_service(SERVICE)
+        return found
+    from libres.web.keys import Keys  # noqa: PLC0415 - needed without a host's own only
+
+    return Keys(context)
+
+
+def _is_set(context: Context) -> bool:
+    holder: Any = context
+    while holder is not None:
+        if f"service/{SERVICE}" in holder.values:
+            return True
+        holder = holder.parent
+    return False
