@@ -85,4 +85,7 @@ def _run_session(block: Block, page: str, module: ModuleType) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
+    # Pyramid's requests import a module that Python deprecates.
+    warnings.filterwarnings("ignore", "'cgi' is deprecated", DeprecationWarning)
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
     run_page(Path(sys.argv[1]), sys.argv[2])
