@@ -43,7 +43,7 @@ STOREYS = [
     "libres.conflicts",
     "libres.timetable",
     "libres.freebusy",
-    "libres.occupancy",
+    "libres.occupancy libres.waiting",
     "libres.sync",
     "libres.web",
     "libres.cli",
@@ -347,7 +347,7 @@ class TestLoading:
 
     def test_optional_rooms(self, loaded):
         """Nothing in the core imports an optional room."""
-        rooms = {"conflicts", "timetable", "occupancy", "sync", "web"}
+        rooms = {"conflicts", "timetable", "occupancy", "waiting", "sync", "web"}
         assert loaded.isdisjoint(f"libres.{room}" for room in rooms)
 
     def test_tables(self):

@@ -9,7 +9,7 @@ import inspect
 import pytest
 
 import libres
-from libres import conflicts, occupancy, timetable
+from libres import conflicts, occupancy, timetable, waiting
 from libres.conflicts import query
 from libres.context import registry as registries
 from libres.context import session as sessions
@@ -44,6 +44,10 @@ NAMES = {
     "libres.occupancy.drawing": "Booked Day to_svg",
     "libres.occupancy.algebra": (
         "Calibration Passage Summary combined in_order replay summary_of"
+    ),
+    "libres.waiting": (
+        "AlreadyWaiting Entry InvalidEntry NotWaiting TimeIsFree UnknownEntry "
+        "WaitingList listen on_free setup unlisten"
     ),
     "libres.timetable.heatmap": "to_svg",
     "libres.timetable.hours": "opening_spans ruled_spans public_holidays",
@@ -353,6 +357,20 @@ OCCUPANCY = {
     "utilisation": "space, start, end",
 }
 
+WAITING = {
+    "setup": "",
+    "join": (
+        "scheduler, email, start, end, *, places=1, data=None, until=None, again=True"
+    ),
+    "leave": "id",
+    "entry": "id",
+    "entries": "scheduler, start=None, end=None, *, after=0, limit=None",
+    "matching": "scheduler, start=None, end=None",
+    "serve": "scheduler, id",
+    "serve_first": "scheduler, start, end",
+    "drop_expired": "",
+}
+
 TIMETABLE = {
     "setup": "",
     "add": "names, *, timezone, tags=None, data=None",
@@ -412,6 +430,7 @@ TIMETABLE = {
 SURFACE = [
     (timetable.Timetable, TIMETABLE),
     (occupancy.Occupancy, OCCUPANCY),
+    (waiting.WaitingList, WAITING),
     (conflicts.Claims, CLAIMS),
     (query.ClaimQuery, QUERY),
     (scheduler.Scheduler, SCHEDULER),

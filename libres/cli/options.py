@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import click
@@ -26,6 +27,15 @@ def zone_named(
         raise click.BadParameter(message) from error
 
 
+def plain_text(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    """Return a text, or several, as they are. Raises BadParameter for other bytes."""
+    texts = value if isinstance(value, tuple) else (value or "",)
+    if any("\ud800" <= letter <= "\udfff" for text in texts for letter in text):
+        message = "It is not written in the encoding of this terminal."
+        raise click.BadParameter(message)
+    return value
+
+
 dsn_option = click.option(
     "--dsn",
     metavar="DSN",
@@ -40,4 +50,14 @@ timezone_option = click.option(
     show_default=True,
     metavar="ZONE",
     help="The timezone of the resources.",
+)
+
+web_context_option = click.option(
+    "--context",
+    "context_name",
+    callback=plain_text,
+    default="libres",
+    show_default=True,
+    metavar="NAME",
+    help="What is served: the name of the context.",
 )

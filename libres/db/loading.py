@@ -12,6 +12,8 @@ from uuid import UUID as PlainUUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
+    DateTime,
     Integer,
     Interval,
     LargeBinary,
@@ -33,15 +35,17 @@ from libres.db.models import Allocation, Reservation, ReservedSlot
 from libres.db.models.types import UUID, UTCDateTime
 from libres.db.passing import WINDOWS, PassedRows, fetch, passed_array
 from libres.domain.availability import Taken, average, percent_left
+from libres.domain.days import UTC
 from libres.domain.judging import Match
 from libres.domain.places import Master
 from libres.domain.slots import slots_of
 from libres.domain.spans import Range, Span, reach
-from libres.modules.rasterizer import MAX_RASTER, Raster
+from libres.modules.rasterizer import MAX_RASTER, TICK, Raster
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Executable
     from sqlalchemy.orm import Session
+    from sqlalchemy.types import TypeEngine
 
     from libres.db.scope import Scope
 
@@ -446,20 +450,25 @@ def places(
 
     One statement.
     """
-    rows: dict[int, tuple[Any, list[Taken]]] = {}
-    row: Any
     values = windows_of(sorted(resources), start, end)
-    for row in fetch(session, _places_statement(), values):
-        _, taken = rows.setdefault(row.id, (row, []))
-        if row.first is not None:
-            span = Span.from_stored(row.first, row.last)
-            taken.append(Taken(span, row.source_type == "blocker"))
+    rows: list[Any] = fetch(session, _places_statement(), values)
     return [
         Place(
-            master_from(row), row.mirror_of, row.resource == row.mirror_of, tuple(taken)
+            master_from(row),
+            row.mirror_of,
+            row.resource == row.mirror_of,
+            tuple(_taken_from(row)) if row.firsts else (),
         )
-        for row, taken in rows.values()
+        for row in rows
     ]
+
+
+def _taken_from(row: Any) -> Iterator[Taken]:
+    """Read the runs of slots of a row; what is in arrays is naive, in UTC."""
+    runs = zip(row.firsts, row.lasts, row.blocked, strict=True)
+    for first, last, blocked in runs:
+        span = Span(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC) + TICK)
+        yield Taken(span, blocked)
 
 
 @cache
@@ -469,7 +478,7 @@ def _places_statement() -> Executable:
     return (
         select(place, runs)
         .join_from(WINDOWS.table, place, true())
-        .outerjoin(runs, true())
+        .join(runs, true())
         .order_by(place.c.stored_start, place.c.id)
     )
 
@@ -477,7 +486,8 @@ def _places_statement() -> Executable:
 def _runs_of_slots(place: Any) -> Any:
     """Which spans of a place are taken, adjacent slots of one kind as one?
 
-    The n-th slot less n steps is the same for all slots of a run.
+    The n-th slot less n steps is the same for all slots of a run. All in one row, as
+    its columns would be read anew with each run.
     """
     kind = ReservedSlot.source_type
     number = func.row_number().over(partition_by=kind, order_by=ReservedSlot.start)
@@ -493,9 +503,24 @@ def _runs_of_slots(place: Any) -> Any:
         .correlate(place)
         .subquery("slots")
     )
-    first, last = func.min(slots.c.start), func.max(slots.c.end)
-    query = select(first.label("first"), last.label("last"), slots.c.source_type)
-    return query.group_by(slots.c.source_type, slots.c.run).lateral("runs")
+    run = (
+        select(
+            func.min(slots.c.start).label("first"),
+            func.max(slots.c.end).label("last"),
+            (slots.c.source_type == "blocker").label("blocked"),
+        )
+        .group_by(slots.c.source_type, slots.c.run)
+        .subquery("run")
+    )
+    return select(
+        _as_array(run.c.first, DateTime()).label("firsts"),
+        _as_array(run.c.last, DateTime()).label("lasts"),
+        _as_array(run.c.blocked, Boolean()).label("blocked"),
+    ).lateral("runs")
+
+
+def _as_array(values: Any, item: TypeEngine[Any]) -> ColumnElement[Any]:
+    return func.array_agg(values, type_=ARRAY(item))
 
 
 def taken_spans(

@@ -83,6 +83,8 @@ def timeline(
     inside = [each for each in taken if each.span.overlaps(allocated)]
     if not partly:
         return Timeline(quota, (_whole(allocated, inside, quota),))
+    if not (inside or shifts):
+        return Timeline(quota, (Block(allocated.duration, quota),))
     snapped = _snapped(allocated, raster, inside)
     blocks = _normalized(allocated, snapped, _sensible(shifts, allocated), quota)
     return Timeline(quota, tuple(blocks))
@@ -149,9 +151,15 @@ def _snapped(allocated: Span, raster: Raster, taken: Iterable[Taken]) -> list[Ta
     parts: list[Taken] = []
     for each in taken:
         inside = Taken(allocated.clip(each.span), each.blocked)
-        is_whole = _in_steps(inside.span, raster) == inside.span
+        start, end = inside.span.start, inside.span.end
+        is_whole = _is_step(start, raster) and _is_step(end, raster)
         (whole if is_whole else parts).append(inside)
     return [*whole, *_worst_of_steps(allocated, raster, parts)]
+
+
+def _is_step(moment: datetime, raster: Raster) -> bool:
+    """Tell whether a step of the raster begins at a moment."""
+    return not (moment.minute % raster or moment.second or moment.microsecond)
 
 
 def _worst_of_steps(

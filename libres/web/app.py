@@ -10,7 +10,7 @@ from apiflask import APIFlask
 from flask import Blueprint, Flask, g, request
 
 from libres.version import __version__
-from libres.web import api, guarding, pages, problems
+from libres.web import api, apidocs, guarding, metrics, pages, problems
 from libres.web.edge import Edge
 from libres.web.limits import Limits
 from libres.web.settings import WebSettings
@@ -55,7 +55,15 @@ def create_app(
         SESSION_COOKIE_SECURE=secure_cookies,
         SESSION_COOKIE_SAMESITE="Lax",
     )
-    app.register_blueprint(blueprint(context, settings))
+    chosen = settings or WebSettings()
+    limits = Limits(chosen)
+
+    @app.before_request
+    def _begin() -> None:
+        g.libres = Edge(context, chosen, limits)
+
+    app.context_processor(pages.known)
+    app.register_blueprint(blueprint(context, chosen))
     problems.register_fallback(app)
     return app
 
@@ -75,17 +83,27 @@ def blueprint(context: Context, settings: WebSettings | None = None) -> Blueprin
         template_folder="templates",
     )
     limits = Limits(chosen)
+    metrics.register(made, context)
 
     @made.before_request
     def _begin() -> None:
-        g.libres = Edge(context, chosen)
+        g.libres = Edge(context, chosen, limits)
         guarding.check(g.libres, limits)
+
+    @made.teardown_request
+    def _end(_error: BaseException | None) -> None:
+        if "libres" in g:
+            g.libres.release()
 
     made.after_request(guarding.protected)
     made.context_processor(pages.known)
     made.record(_configure)
     problems.register(made)
-    children = [*api.blueprints(), *(pages.blueprints() if chosen.pages else ())]
+    children = [
+        *api.blueprints(),
+        apidocs.blueprint(),
+        *(pages.blueprints() if chosen.pages else ()),
+    ]
     for child in children:
         made.register_blueprint(child)
     made.add_url_rule("/openapi.json", "openapi", _openapi)
@@ -126,11 +144,26 @@ def document(url: str = "") -> dict[str, Any]:
                 "type": "http",
                 "scheme": "bearer",
                 "description": "A key made by 'libres web key create'.",
-            }
+            },
+            "sensor": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-Sensor-Key",
+                "description": "The key that a sensor was added with.",
+            },
         },
     )
     for child in api.blueprints():
         app.register_blueprint(child)
     with app.app_context():
         found: dict[str, Any] = dict(app.spec)  # type: ignore[arg-type]
+    _insist_on_bodies(found)
     return found
+
+
+def _insist_on_bodies(document: dict[str, Any]) -> None:
+    """Say that what takes a body needs one; APIFlask leaves that open."""
+    for verbs in document["paths"].values():
+        for operation in verbs.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.db.passing import fetch
@@ -70,18 +70,17 @@ class Directory:
 
     def all(self) -> list[Place]:
         """Return all resources, by position and title."""
-        query = select(*_PLACE).where(WebResource.context == self.context.name)
-        ordered = query.order_by(WebResource.position, WebResource.title)
-        return [
-            Place(
-                row.name,
-                row.title,
-                row.timezone,
-                tuple(row.blocking_names),
-                row.position,
-            )
-            for row in fetch(self._session, ordered, {})
-        ]
+        rows = fetch(self._session, _ALL, {"context": self.context.name})
+        return [_place(row) for row in rows]
+
+    def named(self, name: str) -> Place:
+        """Return one resource, by a statement made once. Raises NotFound."""
+        if "\0" in name:
+            raise NotFound
+        values = {"context": self.context.name, "name": name}
+        for row in fetch(self._session, _BY_NAME, values):
+            return _place(row)
+        raise NotFound
 
     def put(self, place: Place) -> None:
         """Add a resource, or change the one of this name.
@@ -117,7 +116,19 @@ class Directory:
             raise NotFound
 
 
-_PLACE: Final = tuple(getattr(WebResource, name) for name in Place.__slots__)
+_COLUMNS: Final = WebResource.__table__.c
+"""Not those of the class: what is made of these is read without the ORM, and sooner."""
+
+_OURS: Final = select(*(_COLUMNS[name] for name in Place.__slots__)).where(
+    _COLUMNS.context == bindparam("context", type_=Text())
+)
+_ALL: Final = _OURS.order_by(_COLUMNS.position, _COLUMNS.title, _COLUMNS.name)
+_BY_NAME: Final = _OURS.where(_COLUMNS.name == bindparam("name", type_=Text()))
+
+
+def _place(row: Any) -> Place:
+    name, title, timezone, blocking_names, position = row
+    return Place(name, title, timezone, tuple(blocking_names), position)
 
 
 def resources_of(context: Context) -> Resources:
@@ -133,7 +144,10 @@ def resources_of(context: Context) -> Resources:
 
 def place_named(context: Context, name: str) -> Place:
     """Return a resource of the list. Raises NotFound."""
-    for place in resources_of(context).all():
+    resources = resources_of(context)
+    if isinstance(resources, Directory):
+        return resources.named(name)
+    for place in resources.all():
         if place.name == name:
             return place
     raise NotFound

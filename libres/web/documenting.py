@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from libres.web.fields import Problem
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 
 REASONS: Final = {
+    207: "Some of it was refused; the rest is done.",
     400: "What was sent cannot be read.",
     401: "The caller does not say who they are.",
     403: "The caller may not do this.",
@@ -37,11 +38,13 @@ def documented(
     status: int = 200,
     scope: str | None = None,
     media_type: str = "application/json",
+    also: Mapping[int, Any] | None = None,
 ) -> Callable[[View], View]:
     """Document a view of a blueprint; the view makes its answer itself.
 
     *problems* are the statuses of errors beside those that every view knows; *gives* is
     the schema of the answer, None: it has no body. Who may ask is said by *scope*.
+    *also* has the schemas of other answers, by their status.
     """
     responses: dict[int, Any] = {
         each: {
@@ -52,5 +55,10 @@ def documented(
     }
     content = {media_type: {"schema": gives}} if gives is not None else {}
     responses[status] = {"description": "Done.", "content": content}
+    for other, schema in (also or {}).items():
+        is_problem = issubclass(schema, Problem)
+        kind = "application/problem+json" if is_problem else media_type
+        told = {"description": REASONS[other], "content": {kind: {"schema": schema}}}
+        responses[other] = told
     security: list[str | dict[str, list[Any]]] = [] if scope is None else ["key"]
     return blueprint.doc(responses=responses, security=security)

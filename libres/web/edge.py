@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from flask import Response, g, request
 from libres.web.directory import Place, place_named
 from libres.web.errors import InvalidRequest, NotAllowed, NotIdentified
 from libres.web.identity import Caller, identity_of
+from libres.web.keys import sent
+from libres.web.limits import Limits
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -34,10 +37,23 @@ SOMEBODY: Final = ""
 class Edge:
     """What a request is answered with: ``edge()`` in every view."""
 
-    def __init__(self, context: Context, settings: WebSettings) -> None:
+    def __init__(
+        self, context: Context, settings: WebSettings, limits: Limits | None = None
+    ) -> None:
         self.context = context
         self.settings = settings
+        self._limits = limits
         self._caller: Caller | None = None
+        self._held = ExitStack()
+        self.retries = 0
+        """How often a write of this request was tried again."""
+
+    @property
+    def limits(self) -> Limits:
+        """How often callers may ask. Made when it is needed: it starts a thread."""
+        if self._limits is None:
+            self._limits = Limits(self.settings)
+        return self._limits
 
     @property
     def caller(self) -> Caller:
@@ -47,6 +63,16 @@ class Edge:
                 found = identity_of(self.context).caller(request)
             self._caller = found or Caller(SOMEBODY, self.settings.anonymous)
         return self._caller
+
+    def settle(self) -> None:
+        """Find out who asks, for a page that tells of an error; nobody, if that fails.
+
+        A key in a header is not looked up again: wrong ones are counted elsewhere.
+        """
+        if self._caller is None and sent(request) is None:
+            with suppress(Exception):
+                self._caller = self.caller
+        self._caller = self._caller or Caller(SOMEBODY)
 
     def insist(self, scope: str) -> None:
         """Refuse who may not do this.
@@ -72,12 +98,28 @@ class Edge:
         with self.context.read_only():
             yield
 
+    def hold(self) -> None:
+        """Read in one transaction until `release`: all that is asked agrees, and one
+        transaction costs less than several."""
+        self._held.enter_context(self.reading())
+
+    def release(self) -> None:
+        """End what `hold` has begun, if it was."""
+        self._held.close()
+
     def write(self, fn: Callable[[], T]) -> T:
         """Run *fn* in a transaction, again if others get in the way; then commit.
 
         Raises TooManyConflicts, which is answered by 503.
         """
-        return self.context.transaction(fn, attempts=self.settings.attempts)
+        self.release()
+        tries = count()
+
+        def tried() -> T:
+            self.retries += next(tries) > 0
+            return fn()
+
+        return self.context.transaction(tried, attempts=self.settings.attempts)
 
     def place(self, name: str) -> Place:
         """Return a resource. Raises NotFound. One statement."""
@@ -118,7 +160,11 @@ def answer(
 def polled(payload: object) -> Response:
     """Answer what is asked for again and again: with an ETag, and by 304 if it is what
     the caller has already."""
-    response = answer(payload)
+    return conditional(answer(payload))
+
+
+def conditional(response: Response) -> Response:
+    """Give an answer an ETag; make it a 304 if the caller has it already."""
     response.add_etag()
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization, Cookie"

@@ -9,10 +9,14 @@ from __future__ import annotations
 from libres.modules.errors import LibresError
 
 __all__ = (
+    "AlreadyDecided",
     "InvalidRequest",
+    "NeedsApproval",
     "NotAllowed",
     "NotFound",
     "NotIdentified",
+    "NotSetUp",
+    "RemovedMeanwhile",
     "TooLarge",
     "TooManyRequests",
 )
@@ -20,6 +24,13 @@ __all__ = (
 
 class NotFound(LibresError):
     """Not found."""
+
+
+class NotSetUp(LibresError):
+    """This room is not set up: its tables are not there."""
+
+    room: str
+    """That of ``libres.<room>.setup``."""
 
 
 class NotIdentified(LibresError):
@@ -46,3 +57,16 @@ class TooManyRequests(LibresError):
 
     seconds: int
     """How long."""
+
+
+class NeedsApproval(LibresError):
+    """This time is given by hand: reserve it, and somebody will decide."""
+
+
+class AlreadyDecided(LibresError):
+    """Nothing of this is pending any more: somebody has approved it already."""
+
+
+class RemovedMeanwhile(LibresError):
+    """What was made with this idempotency key is there no more: use a new key to ask
+    for it again."""

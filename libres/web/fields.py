@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from apiflask import Schema as _Schema
-from marshmallow import RAISE, ValidationError, fields, validate
+from marshmallow import RAISE, ValidationError, fields, pre_load, validate
 
 from libres.domain.days import UTC
 
@@ -34,12 +34,21 @@ class Schema(_Schema):
 
 
 class Query(_Schema):
-    """Query parameters; unknown ones are refused, too: a typo must not widen a search."""
+    """Query parameters; unknown ones are refused: a typo must not widen a search."""
 
     class Meta:
         """Refuse what is not known."""
 
         unknown = RAISE
+
+    @pre_load
+    def _know(self, data: Any, **_more: Any) -> Any:
+        """Refuse what is not known: webargs leaves it out of queries before."""
+        names = {each.data_key or name for name, each in self.load_fields.items()}
+        unknown = {name: ["Unknown field."] for name in data if name not in names}
+        if unknown:
+            raise ValidationError(unknown)
+        return data
 
 
 def check_text(text: str) -> None:
@@ -82,12 +91,21 @@ class Email(fields.String):
         super().__init__(validate=[validate.Length(min=3, max=254), check_text], **more)
 
 
+def _describe(options: dict[str, Any], **said: str) -> None:
+    """Say in the document what a field of ours is in JSON."""
+    options["metadata"] = {**said, **options.get("metadata", {})}
+
+
 _SPACED_OFFSET: Final = re.compile(r"(.*T.*) (\d\d:?\d\d)", re.DOTALL)
 """A + that was not escaped in a query arrives as a blank."""
 
 
 class Moment(fields.Field[datetime]):
     """A moment as ISO 8601 with its offset from UTC; those without zone are refused."""
+
+    def __init__(self, **more: Any) -> None:
+        _describe(more, type="string", format="date-time")
+        super().__init__(**more)
 
     def _serialize(
         self, value: datetime | None, *_args: Any, **_more: Any
@@ -127,6 +145,10 @@ A_YEAR: Final = "The year must be from 1970 to 2999."
 class Day(fields.Field[date]):
     """A day as ISO 8601: 2026-11-27."""
 
+    def __init__(self, **more: Any) -> None:
+        _describe(more, type="string", format="date")
+        super().__init__(**more)
+
     def _serialize(self, value: date | None, *_args: Any, **_more: Any) -> str | None:
         return None if value is None else value.isoformat()
 
@@ -143,6 +165,10 @@ class Day(fields.Field[date]):
 
 class Data(fields.Field[dict[str, Any]]):
     """A JSON object that is kept with a record, as the caller likes."""
+
+    def __init__(self, **more: Any) -> None:
+        _describe(more, type="object")
+        super().__init__(**more)
 
     def _deserialize(self, value: object, *_args: Any, **_more: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -203,6 +229,9 @@ class Problem(_Schema):
     detail = fields.String(required=True)
     title = fields.String()
     errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    alternatives = fields.String(
+        metadata={"description": "Where to ask what is free instead of what is taken."}
+    )
 
 
 class Page(Query):

@@ -20,8 +20,11 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 """What browsers send for a page of somebody else, too, without asking."""
 
-EVENTS: Final = "/occupancy/events"
+LARGE: Final = ("/occupancy/events", "/conflicts/check-batch")
 """Where a body may be larger."""
+
+CHALLENGE: Final = 'Bearer realm="libres"'
+"""How to say who one is, in the header of what is refused otherwise."""
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
@@ -42,9 +45,9 @@ def check(edge: Edge, limits: Limits) -> None:
     it is read.
     """
     settings = edge.settings
-    is_events = request.path.endswith(EVENTS)
+    is_large = request.path.endswith(LARGE)
     request.max_content_length = (
-        settings.largest_events if is_events else settings.largest_body
+        settings.largest_events if is_large else settings.largest_body
     )
     address = request.remote_addr or ""
     if is_public():
@@ -52,6 +55,8 @@ def check(edge: Edge, limits: Limits) -> None:
     has_key = sent(request) is not None
     if has_key:
         limits.check_failures(address)
+    if request.method in SAFE:
+        edge.hold()
     try:
         caller = edge.caller
     except NotIdentified:
@@ -65,7 +70,7 @@ def check(edge: Edge, limits: Limits) -> None:
 def is_public() -> bool:
     """Tell whether nobody is asked who they are: assets and health."""
     endpoint = request.endpoint or ""
-    return endpoint.endswith((".static", ".health"))
+    return endpoint.endswith((".static", ".health", ".scale_css"))
 
 
 def _check_form() -> None:
@@ -78,6 +83,11 @@ def _check_form() -> None:
         token = request.form.get("csrf_token")
     if token is None and not request.cookies:
         return  # nothing proves who sent it, so nobody can be tricked
+    check_token(token)
+
+
+def check_token(token: str | None) -> None:
+    """Refuse the token of a form that we have not sent. Raises NotAllowed."""
     try:
         validate_csrf(token)
     except ValidationError as error:

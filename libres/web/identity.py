@@ -50,6 +50,10 @@ class Caller:
         """Tell whether they may do what a scope stands for."""
         return scope in self.scopes
 
+    def has_email(self, email: str) -> bool:
+        """Tell whether an address is theirs."""
+        return email.strip().lower() == (self.email or "").lower()
+
 
 def caller(
     name: str,

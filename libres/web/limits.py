@@ -26,6 +26,8 @@ class Limits:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         most = settings.requests_per_minute
         self._requests = None if most is None else RateLimitItemPerMinute(most)
+        events = settings.events_per_minute
+        self._events = None if events is None else RateLimitItemPerMinute(events)
         self._failures = RateLimitItemPerMinute(settings.failures_per_minute)
 
     def count(self, who: str) -> None:
@@ -34,6 +36,13 @@ class Limits:
             self._requests, "requests", who
         ):
             raise self._refused(self._requests, "requests", who)
+
+    def count_events(self, who: str, number: int) -> None:
+        """Count events of sensors. Raises TooManyRequests for some too many."""
+        if self._events is not None and not self._limiter.hit(
+            self._events, "events", who, cost=number
+        ):
+            raise self._refused(self._events, "events", who)
 
     def check_failures(self, address: str) -> None:
         """Refuse an address from which too many wrong keys came. Raises

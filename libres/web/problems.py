@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask.exceptions import _ValidationError
@@ -23,8 +24,10 @@ from libres.modules import errors as core
 from libres.modules.errors import LibresError
 from libres.occupancy import errors as occupancy
 from libres.timetable import errors as timetable
+from libres.waiting import errors as waiting
 from libres.web import errors as web
 from libres.web import guarding
+from libres.web.problem_pages import shown
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -36,9 +39,15 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     core.OverlappingReservationError: 409,
     core.AffectedReservationError: 409,
     core.IdempotencyKeyReused: 409,
+    web.RemovedMeanwhile: 409,
+    web.NeedsApproval: 409,
+    web.AlreadyDecided: 409,
     core.QuotaImpossible: 409,
     ConflictError: 409,
     occupancy.AlreadyWatched: 409,
+    waiting.AlreadyWaiting: 409,
+    waiting.NotWaiting: 409,
+    waiting.TimeIsFree: 409,
     # wrong in itself
     core.InvalidAllocationError: 422,
     core.InvalidEmailAddress: 422,
@@ -62,6 +71,7 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     occupancy.InvalidMoment: 422,
     occupancy.InvalidPlace: 422,
     occupancy.UnreadableFile: 422,
+    waiting.InvalidEntry: 422,
     web.InvalidRequest: 422,
     MultipleResultsFound: 422,
     # not there
@@ -69,8 +79,10 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     core.NoReservationsToConfirm: 404,
     timetable.UnknownSubject: 404,
     occupancy.UnknownPlace: 404,
+    waiting.UnknownEntry: 404,
     NoResultFound: 404,
     web.NotFound: 404,
+    web.NotSetUp: 404,
     # not for you
     web.NotIdentified: 401,
     web.NotAllowed: 403,
@@ -116,11 +128,14 @@ def problem(
     return Response(body, status, headers, content_type=MEDIA_TYPE)
 
 
-def problem_of(error: Exception) -> Response:
-    """Make the answer for an error of ours. Its class is its type."""
+def problem_of(error: Exception, wrong: int = 422, **members: Any) -> Response:
+    """Make the answer for an error of ours. Its class is its type.
+
+    *wrong* is the status of what is wrong in itself; *members* go into the answer.
+    """
     status = status_of(error) or 500
-    detail = "Not found." if status == 404 else str(error)
-    members: dict[str, Any] = {}
+    status = wrong if status == 422 else status
+    detail = _detail(error, status)
     headers = {}
     if isinstance(error, web.InvalidRequest):
         members["errors"] = error.errors
@@ -129,7 +144,7 @@ def problem_of(error: Exception) -> Response:
     if isinstance(error, web.TooManyRequests):
         headers["Retry-After"] = str(error.seconds)
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="libres"'
+        headers["WWW-Authenticate"] = guarding.CHALLENGE
     name = type(error).__name__
     return problem(
         status,
@@ -139,6 +154,17 @@ def problem_of(error: Exception) -> Response:
         headers=headers,
         **members,
     )
+
+
+def _detail(error: Exception, status: int) -> str:
+    if status == 404 and not isinstance(error, web.NotSetUp):
+        return "Not found."
+    if isinstance(error, web.InvalidRequest):
+        told = (f"{name}: {' '.join(said)}" for name, said in error.errors.items())
+        return " ".join(told)
+    if isinstance(error, ConflictError):
+        return str(ConflictError())  # whom it met is not for everybody
+    return str(error)
 
 
 def _dashed(name: str) -> str:
@@ -152,13 +178,17 @@ def _spaced(name: str) -> str:
 # Handlers -----------------------------------------------------------------------------
 
 
-def register(blueprint: Blueprint) -> None:
-    """Let a blueprint answer errors of its views by problems."""
+def register(blueprint: Blueprint, wrong: int = 422) -> None:
+    """Let a blueprint answer errors of its views by problems.
+
+    *wrong* is the status of what is wrong in itself.
+    """
+    answered, refused = partial(_answered, wrong=wrong), partial(_refused, wrong=wrong)
     for kind in (LibresError, core.Misuse, NoResultFound, MultipleResultsFound):
-        blueprint.register_error_handler(kind, _answered)
-    blueprint.register_error_handler(_ValidationError, _refused)
+        blueprint.register_error_handler(kind, answered)
+    blueprint.register_error_handler(_ValidationError, refused)
     blueprint.register_error_handler(HTTPException, _http)
-    blueprint.register_error_handler(Exception, _unexpected)
+    blueprint.register_error_handler(Exception, unexpected)
 
 
 def register_fallback(app: Flask) -> None:
@@ -167,17 +197,17 @@ def register_fallback(app: Flask) -> None:
     app.after_request(guarding.protected)
 
 
-def _answered(error: Exception) -> ResponseReturnValue:
+def _answered(error: Exception, wrong: int) -> ResponseReturnValue:
     if (status_of(error) or 500) >= 500 and not isinstance(
         error, core.TooManyConflicts
     ):
         current_app.logger.error("%s", error, exc_info=error)
-    return problem_of(error)
+    return shown(problem_of(error, wrong))
 
 
-def _refused(error: _ValidationError) -> ResponseReturnValue:
+def _refused(error: _ValidationError, wrong: int) -> ResponseReturnValue:
     """Tell of a request that is not as the document says."""
-    return problem_of(web.InvalidRequest(errors=flat(error.detail)))
+    return shown(problem_of(web.InvalidRequest(errors=flat(error.detail)), wrong))
 
 
 def flat(messages: Any, path: str = "") -> dict[str, list[str]]:
@@ -199,9 +229,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     headers = {
         name: value for name, value in error.get_headers() if name != "Content-Type"
     }
-    return problem(status, detail, title=error.name, headers=headers)
+    return shown(problem(status, detail, title=error.name, headers=headers))
 
 
-def _unexpected(error: Exception) -> ResponseReturnValue:
+def unexpected(error: Exception) -> ResponseReturnValue:
+    """Tell of an error that nobody has foreseen; what it was is in the log only."""
     current_app.logger.error("Unexpected", exc_info=error)
-    return problem(500, "Something went wrong here; it has been written down.")
+    return shown(problem(500, "Something went wrong here; it has been written down."))

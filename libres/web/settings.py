@@ -26,7 +26,7 @@ class WebSettings:
     """Bytes that a request may have."""
 
     largest_events: int = 4096 * KIB
-    """Bytes that a request with events of sensors may have."""
+    """Bytes that a request with events of sensors, or with proposals, may have."""
 
     longest_range: int = 400
     """Days that a calendar, a list or a search may span."""
@@ -39,6 +39,9 @@ class WebSettings:
     requests_per_minute: int | None = 1200
     """Requests of one caller, or of one address; None: as many as it likes."""
 
+    events_per_minute: int | None = 300_000
+    """Events of sensors of one key; None: as many as it likes."""
+
     failures_per_minute: int = 30
     """Wrong keys from one address, before it has to wait."""
 
@@ -47,3 +50,6 @@ class WebSettings:
 
     pages: bool = True
     """Whether there are pages, beside the API and the feeds."""
+
+    metrics_public: bool = False
+    """Whether everybody may read the metrics; else it needs the scope read."""

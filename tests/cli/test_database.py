@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def demo(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["demo", *arguments])
+    result = CliRunner().invoke(main, ["demo", "--no-serve", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.output
 

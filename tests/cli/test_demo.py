@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import socket
 import subprocess
 import sys
 from datetime import date, datetime
@@ -13,23 +15,32 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from libres.cli import centre, main
+from libres.cli import centre, main, serving
 from libres.cli.centre import open_centre
-from libres.cli.centre.acts import MEETING_ROOM, RESOURCES, Stage
+from libres.cli.centre.acts import MEETING_ROOM, NURSERY, RESOURCES, Stage
+from libres.cli.centre.house import TUTORS, House, furnish
 from libres.cli.centre.telling import Teller, listening
+from libres.cli.centre.week import Week
 from libres.cli.commands import COMMANDS
 from libres.cli.database import Database
 from libres.cli.terminal import console
 from libres.context.registry import create_default_registry
 from libres.modules import events
+from libres.occupancy import Occupancy
+from libres.timetable import Timetable
 from libres.version import __version__
+from libres.waiting import WaitingList
+from libres.web.directory import Directory
+from libres.web.keys import Keys
 from tests.cli.schedules import BERLIN
+from tests.cli.serving import serving as process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from libres.context.core import Context
     from libres.db.scheduler import Scheduler
+    from tests.fixtures.clock import Clock
 
 
 def run(*arguments: str, columns: int = 80) -> str:
@@ -70,7 +81,7 @@ def test_it_runs_as_a_module() -> None:
 
 def test_the_story(dsn: str) -> None:
     """What happens is told, with events and with the messages of refusals."""
-    output = run("demo", "--dsn", dsn, columns=200)
+    output = run("demo", "--no-serve", "--dsn", dsn, columns=200)
     assert "book Monday and Wednesday, 9:00 to 10:30, for ada@example.org" in output
     assert "event 2 made, 2 approved, after the commit: mail to ada" in output
     assert "refused AlreadyReservedError: Not enough free places" in output
@@ -82,7 +93,7 @@ def test_the_story(dsn: str) -> None:
 
 def test_a_week_of_every_resource(dsn: str) -> None:
     """Free, reserved, blocked and taken elsewhere can be told apart when piped."""
-    output = run("demo", "--dsn", dsn)
+    output = run("demo", "--no-serve", "--dsn", dsn)
     assert "\x1b" not in output
     [_title, _scale, monday, tuesday, *_rest] = chart(output, "Meeting room")
     assert re.fullmatch(r"Mon \d\d  ····██████·{30} {18}85 % free", monday)
@@ -98,14 +109,16 @@ def test_a_week_of_every_resource(dsn: str) -> None:
 @pytest.mark.parametrize("columns", [60, 120])
 def test_every_width(columns: int, dsn: str) -> None:
     """No line is wider than the terminal, and no resource is missing."""
-    output = run("demo", "--dsn", dsn, columns=columns)
+    output = run("demo", "--no-serve", "--dsn", dsn, columns=columns)
     assert max(map(len, output.splitlines())) <= columns
     assert all(f"\n{each.name}" in output for each in RESOURCES)
 
 
 def test_it_can_be_run_again(dsn: str) -> None:
     """The second run shows what the first one did."""
-    assert run("demo", "--dsn", dsn) == run("demo", "--dsn", dsn)
+    assert run("demo", "--no-serve", "--dsn", dsn) == run(
+        "demo", "--no-serve", "--dsn", dsn
+    )
 
 
 def test_other_contexts_keep_what_they_hold(
@@ -116,8 +129,8 @@ def test_other_contexts_keep_what_they_hold(
     room.allocate((at(9), at(10)))
     room.book("someone@example.org", (at(9), at(10)))
     room.commit()
-    run("demo", "--dsn", dsn)
-    run("demo", "--dsn", dsn)
+    run("demo", "--no-serve", "--dsn", dsn)
+    run("demo", "--no-serve", "--dsn", dsn)
     assert room.managed_reservations().count() == 1
     assert room.managed_reserved_slots().count() == 1
 
@@ -142,7 +155,7 @@ def test_weeks_with_a_transition(
 
 def test_the_listeners_are_gone_afterwards(dsn: str) -> None:
     """The lists of events are global; the demo leaves them as they were."""
-    run("demo", "--dsn", dsn)
+    run("demo", "--no-serve", "--dsn", dsn)
     lists = [getattr(events, name) for name in events.__all__ if name != "Event"]
     assert not any(lists)
     assert not any(each.committed for each in lists)
@@ -202,7 +215,9 @@ def test_two_demos_at_once_end_in_a_sentence(
 
 def test_a_pipe_that_is_closed_early(dsn: str) -> None:
     """`libres demo | head` ends without a traceback."""
-    command = f"{sys.executable} -m libres.cli demo --dsn '{dsn}' | head -n 1"
+    command = (
+        f"{sys.executable} -m libres.cli demo --no-serve --dsn '{dsn}' | head -n 1"
+    )
     done = subprocess.run(  # noqa: S602 - our own command
         command, shell=True, capture_output=True, text=True, check=False
     )
@@ -212,3 +227,93 @@ def test_a_pipe_that_is_closed_early(dsn: str) -> None:
 
 def at(hour: int) -> datetime:
     return datetime(2030, 1, 7, hour, tzinfo=BERLIN)
+
+
+# On the web ---------------------------------------------------------------------------
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=BERLIN)
+
+
+def furnished(context: Context, clock: Clock, now: datetime = NOON) -> str:
+    """The centre, as it is found at a moment; returns the key."""
+    clock.now = now
+    open_centre(Database(context, "a test"), BERLIN, now.date())
+    serving.set_up(context)
+    return furnish(House(context, Week.of(now.date(), BERLIN), now))
+
+
+def test_the_centre_is_furnished(context: Context, clock: Clock) -> None:
+    """There are titles, tutors, people, and some who wait."""
+    key = furnished(context, clock)
+    house = House(context, Week.of(NOON.date(), BERLIN), NOON)
+    with context.read_only():
+        shown = [place.name for place in Directory(context).all()]
+        assert shown == [each.name for each in RESOURCES]
+        assert len(Timetable(context).subjects(tags=["tutor"])) == len(TUTORS)
+        nursery = house.scheduler(NURSERY)
+        assert len(WaitingList(context).entries(nursery)) == 2
+        pending = nursery.managed_reservations().filter_by(status="pending")
+        assert {each.email for each in pending} == {
+            "cleo@example.org",
+            "eva@example.org",
+        }
+        assert 0 < Occupancy(context).count("Community centre", NOON).count < 60
+        holder = Keys(context).holder(key)
+        assert holder is not None
+        assert holder.scopes >= {"manage"}
+
+
+def test_furnishing_again(context: Context, clock: Clock) -> None:
+    """A second run shows the same, and the key of the first one opens nothing."""
+    first = furnished(context, clock)
+    with context.read_only():
+        before = Occupancy(context).count("Community centre", NOON).count
+    second = furnished(context, clock)
+    with context.read_only():
+        assert Occupancy(context).count("Community centre", NOON).count == before
+        assert Keys(context).holder(first) is None
+        assert Keys(context).holder(second) is not None
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(datetime(2026, 11, 23, 0, 30, tzinfo=BERLIN), id="Monday, early"),
+        pytest.param(datetime(2026, 10, 25, 23, 30, tzinfo=BERLIN), id="Sunday, late"),
+        pytest.param(datetime(2027, 3, 26, 12, tzinfo=BERLIN), id="before the change"),
+    ],
+)
+def test_furnished_on_any_day(context: Context, clock: Clock, now: datetime) -> None:
+    """It can be run before anybody has come, and when the week is over."""
+    assert furnished(context, clock, now)
+
+
+def test_the_pages_are_served(empty_dsn: str) -> None:
+    """The demo says where the pages are and how to sign in; Ctrl-C ends it."""
+    with process("demo", "--dsn", empty_dsn) as served:
+        key = served.wait_for(r"\n(libres_\S+)\n")[1]
+        assert key
+        assert served.get("/health")[0] == 200
+        status, body = served.get("/resources")
+        assert status == 200
+        assert "Pottery course" in body
+        assert served.end(signal.SIGINT) == (0, "Ended.\n")
+    assert "The week, " in served.said
+
+
+def test_the_pages_on_a_port(dsn: str) -> None:
+    """A port that is taken is told in a sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = ["demo", "--dsn", dsn, "--port", str(port)]
+        result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert f"Nobody can listen on 127.0.0.1:{port}" in result.output
+
+
+def test_without_the_web(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra it keeps to the terminal, and says what is missing."""
+    monkeypatch.setattr(serving, "NEEDED", ("libres_is_not_here",))
+    output = run("demo", "--dsn", dsn)
+    assert "South half" in output
+    assert output.endswith("pip install 'libres[web]'.\n")

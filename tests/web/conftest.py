@@ -14,6 +14,7 @@ from tests.conflicts.conftest import make_claims
 from tests.fixtures.database import PREFIX, filling, make_tables
 from tests.occupancy.conftest import make_occupancy
 from tests.timetable.conftest import make_timetable
+from tests.web.browser import browser, served, visitor  # noqa: F401 - fixtures
 
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,9 +9,20 @@ from libres.cli.commands.conflicts import conflicts
 from libres.cli.commands.db import db
 from libres.cli.commands.demo import demo
 from libres.cli.commands.occupancy import occupancy
+from libres.cli.commands.serve import serve
 from libres.cli.commands.timetable import timetable
+from libres.cli.commands.web import web
 
 if TYPE_CHECKING:
     import click
 
-COMMANDS: tuple[click.Command, ...] = (demo, check, db, conflicts, timetable, occupancy)
+COMMANDS: tuple[click.Command, ...] = (
+    demo,
+    serve,
+    web,
+    check,
+    db,
+    conflicts,
+    timetable,
+    occupancy,
+)

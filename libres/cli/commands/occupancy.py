@@ -24,7 +24,6 @@ from libres.cli.occupancy_plan import (
     sensors_table,
     spaces_table,
 )
-from libres.cli.occupancy_report import day_of
 from libres.cli.options import dsn_option
 from libres.cli.terminal import bar, console, printable
 from libres.cli.times import MOMENT
@@ -34,6 +33,7 @@ from libres.occupancy import InvalidPlace, Occupancy, UnknownPlace
 from libres.occupancy.algebra import Policy
 from libres.occupancy.counting import MOST_STEPS, now
 from libres.occupancy.drawing import to_svg
+from libres.occupancy.gathering import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date as Date
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from uuid import UUID
 
 from libres.db import criteria, loading
@@ -160,22 +160,72 @@ def shown_alone(
     """Yield the masters of a range as they are by themselves, by start."""
     session = services.session
     masters = loading.masters(session, resource, start, end)
-    places: defaultdict[datetime, list[Place]] = defaultdict(list)
-    for place in loading.places(session, [resource], start, end):
-        places[place.master.span.start].append(place)
+    places = _by_start(loading.places(session, [resource], start, end))
     for allocation in masters:
         stored = places[allocation._start]
-        yield _alone(allocation, stored, normalize_dst=normalize_dst)
+        _, percent, partitions = _alone(stored, normalize_dst=normalize_dst)
+        yield allocation, percent, partitions
 
 
-def _alone(
-    allocation: Allocation, places: Sequence[Place], *, normalize_dst: bool
-) -> Shown:
+class Drawn(NamedTuple):
+    """A master, what is left of it in percent, and its partitions; plain values."""
+
+    master: Master
+    availability: float
+    partitions: Partitions
+
+
+def drawn(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resource: UUID,
+    blocking: Collection[UUID],
+) -> Iterator[Drawn]:
+    """Yield what is exposed of a resource in a range with what is left of it, by start.
+
+    The figures are those of `shown_in_scope`, but no objects are made if nobody has to
+    see them: one statement, or two with blocking resources or an exposure.
+    """
+    if blocking or not exposes_everything(services):
+        yield from _drawn_objects(services, start, end, resource, blocking)
+        return
+    places = loading.places(services.session, [resource], start, end)
+    for stored in _by_start(places).values():
+        yield _alone(stored, normalize_dst=True)
+
+
+def _drawn_objects(
+    services: ContextServicesMixin,
+    start: datetime,
+    end: datetime,
+    resource: UUID,
+    blocking: Collection[UUID],
+) -> Iterator[Drawn]:
+    shown = (
+        shown_in_range(services, start, end, resource, blocking, normalize_dst=True)
+        if blocking
+        else shown_alone(services, start, end, resource, normalize_dst=True)
+    )
+    for allocation, percent, partitions in shown:
+        if services.is_allocation_exposed(allocation):
+            yield Drawn(loading.master_of(allocation), percent, partitions)
+
+
+def _by_start(places: Iterable[Place]) -> Mapping[datetime, list[Place]]:
+    """Put the places of each allocation of a resource together."""
+    found: dict[datetime, list[Place]] = {}
+    for place in places:
+        found.setdefault(place.master.span.start, []).append(place)
+    return found
+
+
+def _alone(places: Sequence[Place], *, normalize_dst: bool) -> Drawn:
     own = next(place for place in places if place.is_master)
     line = laid_out(own.master, own.taken, quota=1, normalize_dst=normalize_dst)
     if own.master.partly_available and len(places) == 1:
-        return allocation, line.availability, line.partitions
-    return allocation, of_records(places), line.partitions
+        return Drawn(own.master, line.availability, line.partitions)
+    return Drawn(own.master, of_records(places), line.partitions)
 
 
 def laid_out(

@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from libres.web.api import resources
+from libres.web import bodies
+from libres.web.api import (
+    allocations,
+    blockers,
+    conflicts,
+    feeds,
+    health,
+    occupancy,
+    reservations,
+    resources,
+    search,
+    sessions,
+    timetable,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from apiflask import APIBlueprint
 
-_ALL = (resources,)
+_ALL = (
+    resources,
+    allocations,
+    search,
+    feeds,
+    reservations,
+    sessions,
+    blockers,
+    waiting,
+    timetable,
+    conflicts,
+    occupancy,
+    health,
+)
 
 
 def blueprints() -> list[APIBlueprint]:
     """Make the blueprints of all files anew: one can be mounted once only."""
-    return [each.blueprint() for each in _ALL]
+    made = [each.blueprint() for each in _ALL]
+    for each in made:
+        each.before_request(bodies.check)
+    return made

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 from apiflask import APIBlueprint
 from marshmallow import fields, validates_schema
 
+from libres.db.operations.availability import drawn
+from libres.domain.days import to_zone
+from libres.domain.spans import stored_end
 from libres.web.directory import Directory, Place, resources_of
 from libres.web.documenting import documented
 from libres.web.edge import Edge, edge, nothing, polled
+from libres.web.errors import NotAllowed
 from libres.web.fields import Moment, Query, Schema, Text, Whole, check_range
 from libres.web.identity import MANAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from flask import Response
 
-    from libres.db.models import Allocation
+    from libres.db.operations.availability import Drawn
 
 
 class Resource(Schema):
@@ -63,7 +66,7 @@ class Partition(Schema):
     free = fields.Boolean(required=True)
 
 
-class Shown(Schema):
+class CalendarAllocation(Schema):
     """An allocation, and how much of it is left."""
 
     id = fields.Integer(required=True)
@@ -79,7 +82,7 @@ class Calendar(Schema):
 
     resource = fields.String(required=True)
     timezone = fields.String(required=True)
-    allocations = fields.List(fields.Nested(Shown), required=True)
+    allocations = fields.List(fields.Nested(CalendarAllocation), required=True)
 
 
 def blueprint() -> APIBlueprint:
@@ -95,17 +98,51 @@ def blueprint() -> APIBlueprint:
             found = resources_of(here.context).all()
         return polled({"resources": [_resource(each) for each in found]})
 
+    @api.get("/resources/<name>")
+    @documented(api, 404, gives=Resource)
+    def get(name: str) -> Response:
+        """Tell of a resource."""
+        return polled(_resource(edge().place(name)))
+
     @api.put("/resources/<name>")
     @api.input(Described)
-    @documented(api, 403, 413, 415, 422, scope=MANAGE, status=204)
+    @documented(api, 403, 413, 415, 422, 503, scope=MANAGE, status=204)
     def put(name: str, json_data: dict[str, Any]) -> Response:
-        """Add a resource, or change the one of this name."""
+        """Add a resource, or change the one of this name.
+
+        The timezone of one with allocations must not change.
+        """
         here = edge()
         here.insist(MANAGE)
         names = tuple(json_data.pop("blocking_names"))
         place = Place(name=name, blocking_names=names, **json_data)
-        here.write(lambda: Directory(here.context).put(place))
+        here.write(lambda: _directory(here).put(place))
         return nothing()
+
+    @api.delete("/resources/<name>")
+    @documented(api, 403, 404, 503, scope=MANAGE, status=204)
+    def remove(name: str) -> Response:
+        """Take a resource off the list.
+
+        What is allocated and reserved of it remains, and is there again if a resource
+        of this name is added.
+        """
+        here = edge()
+        here.insist(MANAGE)
+
+        def write() -> None:
+            _directory(here).named(name)
+            _directory(here).remove(name)
+
+        here.write(write)
+        return nothing()
+
+    _add_calendar(api)
+    return api
+
+
+def _add_calendar(api: APIBlueprint) -> None:
+    """Add the calendar, which is polled: it has a budget of statements."""
 
     @api.get("/resources/<name>/calendar")
     @api.input(Range, location="query")
@@ -118,7 +155,14 @@ def blueprint() -> APIBlueprint:
         here = edge()
         return polled(calendar_of(here, name, query_data["start"], query_data["end"]))
 
-    return api
+
+def _directory(here: Edge) -> Directory:
+    """Return the list that can be changed. Raises NotAllowed if the host keeps it."""
+    found = resources_of(here.context)
+    if not isinstance(found, Directory):
+        reason = "The application keeps the list of resources: change it there."
+        raise NotAllowed(reason)
+    return found
 
 
 def _resource(place: Place) -> dict[str, object]:
@@ -131,30 +175,27 @@ def calendar_of(
     """Return the calendar of a resource. Raises NotFound. Two statements, or three."""
     with here.reading():
         scheduler = here.scheduler(name)
-        found = list(scheduler.allocations_with_availability_by_range(start, end))
+        last = stored_end(end)
+        found = drawn(
+            scheduler, start, last, scheduler.resource, scheduler.blocking_resources
+        )
+        allocations = [_shown(each, scheduler.timezone) for each in found]
     return {
         "resource": name,
         "timezone": scheduler.timezone,
-        "allocations": [
-            _shown(allocation, availability, partitions)
-            for allocation, availability, partitions in found
-        ],
+        "allocations": allocations,
     }
 
 
-def _shown(
-    allocation: Allocation,
-    availability: float,
-    partitions: Iterable[tuple[float, bool]],
-) -> dict[str, object]:
+def _shown(drawn: Drawn, timezone: str) -> dict[str, object]:
+    master, percent, partitions = drawn
     return {
-        "id": allocation.id,
-        "start": allocation.display_start(),
-        "end": allocation.display_end(),
-        "quota": allocation.quota,
-        "availability": availability,
+        "id": master.id,
+        "start": to_zone(master.span.start, timezone),
+        "end": to_zone(master.span.end, timezone),
+        "quota": master.quota,
+        "availability": percent,
         "partitions": [
-            {"percent": percent, "free": not is_taken}
-            for percent, is_taken in partitions
+            {"percent": share, "free": not is_taken} for share, is_taken in partitions
         ],
     }

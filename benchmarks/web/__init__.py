@@ -1,0 +1,1 @@
+"""Measures the web edge: python -m benchmarks.web"""

@@ -1,0 +1,1 @@
+"""Waiting lists: who comes first, who fits, who is told."""
