@@ -28,21 +28,19 @@ AGE: Final = 86_400
 """Seconds for which browsers keep it."""
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    made = Blueprint("docs", __name__)
+page = Blueprint("docs", __name__)
 
-    @made.get("/docs")
-    def page() -> str:
-        """Show what the API can do."""
-        return render_template("libres/docs.html")
 
-    @made.get("/docs/assets/<name>")
-    def asset(name: str) -> Response:
-        """Give what the page is drawn with."""
-        if name not in ASSETS:
-            raise NotFound
-        found: Any = files("flask_swagger_ui") / "dist" / name
-        return send_file(found, ASSETS[name], max_age=AGE)
+@page.get("/docs")
+def shown() -> str:
+    """Show what the API can do."""
+    return render_template("libres/docs.html")
 
-    return made
+
+@page.get("/docs/assets/<name>")
+def asset(name: str) -> Response:
+    """Give what the page is drawn with."""
+    if name not in ASSETS:
+        raise NotFound
+    found: Any = files("flask_swagger_ui") / "dist" / name
+    return send_file(found, ASSETS[name], max_age=AGE)

@@ -100,9 +100,9 @@ def blueprint(context: Context, settings: WebSettings | None = None) -> Blueprin
     made.record(_configure)
     problems.register(made)
     children = [
-        *api.blueprints(),
-        apidocs.blueprint(),
-        *(pages.blueprints() if chosen.pages else ()),
+        *api.BLUEPRINTS,
+        apidocs.page,
+        *(pages.BLUEPRINTS if chosen.pages else ()),
     ]
     for child in children:
         made.register_blueprint(child)
@@ -153,7 +153,7 @@ def document(url: str = "") -> dict[str, Any]:
             },
         },
     )
-    for child in api.blueprints():
+    for child in api.BLUEPRINTS:
         app.register_blueprint(child)
     with app.app_context():
         found: dict[str, Any] = dict(app.spec)  # type: ignore[arg-type]

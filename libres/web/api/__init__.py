@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from libres.web import bodies
 from libres.web.api import (
@@ -39,9 +39,7 @@ _ALL = (
 )
 
 
-def blueprints() -> list[APIBlueprint]:
-    """Make the blueprints of all files anew: one can be mounted once only."""
-    made = [each.blueprint() for each in _ALL]
-    for each in made:
-        each.before_request(bodies.check)
-    return made
+BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = tuple(each.api for each in _ALL)
+
+for _each in BLUEPRINTS:
+    _each.before_request(bodies.check)

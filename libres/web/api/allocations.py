@@ -181,112 +181,105 @@ class RemovedPlaces(Schema):
     removed = fields.Integer(required=True)
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("allocations", __name__, tag="Allocations")
-    _add_many(api)
-    _add_one(api)
-    return api
+api = APIBlueprint("allocations", __name__, tag="Allocations")
 
 
-def _add_many(api: APIBlueprint) -> None:
-    """Add the views of several allocations."""
-
-    @api.get("/resources/<name>/allocations")
-    @api.input(ListedRange, location="query")
-    @documented(api, 404, 422, gives=PageOfAllocations)
-    def listed(name: str, query_data: dict[str, Any]) -> Response:
-        """List the allocations that touch a time, by start."""
-        here = edge()
-        with here.reading():
-            return answer(_page(here, here.scheduler(name), query_data))
-
-    @api.post("/resources/<name>/allocations")
-    @api.input(NewAllocations)
-    @documented(
-        api,
-        *(403, 404, 409, 413, 415, 422, 503),
-        gives=Allocations,
-        scope=MANAGE,
-        status=201,
-    )
-    def allocate(name: str, json_data: dict[str, Any]) -> Response:
-        """Allocate times, all or none.
-
-        Sent again it is refused by 409, as the times are allocated then; so it needs no
-        Idempotency-Key. With skip_overlapping what overlaps something is left out.
-        """
-        here = edge()
-        here.insist(MANAGE)
-        dates = [(each["start"], each["end"]) for each in json_data.pop("dates")]
-
-        def write() -> list[dict[str, object]]:
-            made = here.scheduler(name).allocate(dates, **json_data)
-            is_grouped = json_data["grouped"] and len(made) > 1
-            return [told(here, each, is_grouped=is_grouped) for each in made]
-
-        return answer({"allocations": here.write(write)}, 201)
-
-    @api.delete("/resources/<name>/allocations")
-    @api.input(Unwanted, location="query")
-    @documented(api, 403, 404, 409, 422, 503, gives=RemovedPlaces, scope=MANAGE)
-    def remove_many(name: str, query_data: dict[str, Any]) -> Response:
-        """Remove a group, or what nobody has reserved or blocked in a time.
-
-        A group of which something is reserved is refused; with a time, what is reserved
-        stays. Each place counts.
-        """
-        here = edge()
-        here.insist(MANAGE)
-        removed = here.write(lambda: _remove(here.scheduler(name), query_data))
-        return answer({"removed": removed})
+@api.get("/resources/<name>/allocations")
+@api.input(ListedRange, location="query")
+@documented(api, 404, 422, gives=PageOfAllocations)
+def listed(name: str, query_data: dict[str, Any]) -> Response:
+    """List the allocations that touch a time, by start."""
+    here = edge()
+    with here.reading():
+        return answer(_page(here, here.scheduler(name), query_data))
 
 
-def _add_one(api: APIBlueprint) -> None:
-    """Add the views of a single allocation."""
+@api.post("/resources/<name>/allocations")
+@api.input(NewAllocations)
+@documented(
+    api,
+    *(403, 404, 409, 413, 415, 422, 503),
+    gives=Allocations,
+    scope=MANAGE,
+    status=201,
+)
+def allocate(name: str, json_data: dict[str, Any]) -> Response:
+    """Allocate times, all or none.
 
-    @api.get("/resources/<name>/allocations/<int:id>")
-    @documented(api, 404, gives=ShownAllocation)
-    def get(name: str, id: int) -> Response:  # noqa: A002 - as in the path
-        """Tell of an allocation."""
-        here = edge()
-        with here.reading():
-            return answer(_one(here, here.scheduler(name), id))
+    Sent again it is refused by 409, as the times are allocated then; so it needs no
+    Idempotency-Key. With skip_overlapping what overlaps something is left out.
+    """
+    here = edge()
+    here.insist(MANAGE)
+    dates = [(each["start"], each["end"]) for each in json_data.pop("dates")]
 
-    @api.patch("/resources/<name>/allocations/<int:id>")
-    @api.input(ChangedAllocation)
-    @documented(
-        api, *(403, 404, 409, 413, 415, 422, 503), gives=ShownAllocation, scope=MANAGE
-    )
-    def change(name: str, id: int, json_data: dict[str, Any]) -> Response:  # noqa: A002 - as in the path
-        """Move an allocation, or change its terms.
+    def write() -> list[dict[str, object]]:
+        made = here.scheduler(name).allocate(dates, **json_data)
+        is_grouped = json_data["grouped"] and len(made) > 1
+        return [told(here, each, is_grouped=is_grouped) for each in made]
 
-        Quota, limit and approval hold for its whole group.
-        """
-        here = edge()
-        here.insist(MANAGE)
+    return answer({"allocations": here.write(write)}, 201)
 
-        def write() -> dict[str, object]:
-            scheduler = here.scheduler(name)
-            _move(scheduler, _master(here, scheduler, id)[0], json_data)
-            return _one(here, scheduler, id)
 
-        return answer(here.write(write))
+@api.delete("/resources/<name>/allocations")
+@api.input(Unwanted, location="query")
+@documented(api, 403, 404, 409, 422, 503, gives=RemovedPlaces, scope=MANAGE)
+def remove_many(name: str, query_data: dict[str, Any]) -> Response:
+    """Remove a group, or what nobody has reserved or blocked in a time.
 
-    @api.delete("/resources/<name>/allocations/<int:id>")
-    @documented(api, 403, 404, 409, 503, scope=MANAGE, status=204)
-    def remove(name: str, id: int) -> Response:  # noqa: A002 - as in the path
-        """Remove an allocation that nobody has reserved."""
-        here = edge()
-        here.insist(MANAGE)
+    A group of which something is reserved is refused; with a time, what is reserved
+    stays. Each place counts.
+    """
+    here = edge()
+    here.insist(MANAGE)
+    removed = here.write(lambda: _remove(here.scheduler(name), query_data))
+    return answer({"removed": removed})
 
-        def write() -> None:
-            scheduler = here.scheduler(name)
-            master, _ = _master(here, scheduler, id)
-            scheduler.remove_allocation(master.id)
 
-        here.write(write)
-        return nothing()
+@api.get("/resources/<name>/allocations/<int:id>")
+@documented(api, 404, gives=ShownAllocation)
+def get(name: str, id: int) -> Response:  # noqa: A002 - as in the path
+    """Tell of an allocation."""
+    here = edge()
+    with here.reading():
+        return answer(_one(here, here.scheduler(name), id))
+
+
+@api.patch("/resources/<name>/allocations/<int:id>")
+@api.input(ChangedAllocation)
+@documented(
+    api, *(403, 404, 409, 413, 415, 422, 503), gives=ShownAllocation, scope=MANAGE
+)
+def change(name: str, id: int, json_data: dict[str, Any]) -> Response:  # noqa: A002 - as in the path
+    """Move an allocation, or change its terms.
+
+    Quota, limit and approval hold for its whole group.
+    """
+    here = edge()
+    here.insist(MANAGE)
+
+    def write() -> dict[str, object]:
+        scheduler = here.scheduler(name)
+        _move(scheduler, _master(here, scheduler, id)[0], json_data)
+        return _one(here, scheduler, id)
+
+    return answer(here.write(write))
+
+
+@api.delete("/resources/<name>/allocations/<int:id>")
+@documented(api, 403, 404, 409, 503, scope=MANAGE, status=204)
+def remove(name: str, id: int) -> Response:  # noqa: A002 - as in the path
+    """Remove an allocation that nobody has reserved."""
+    here = edge()
+    here.insist(MANAGE)
+
+    def write() -> None:
+        scheduler = here.scheduler(name)
+        master, _ = _master(here, scheduler, id)
+        scheduler.remove_allocation(master.id)
+
+    here.write(write)
+    return nothing()
 
 
 # Reading ------------------------------------------------------------------------------

@@ -81,49 +81,42 @@ class ShownBlockerToken(Schema):
 ROOT: Final = "/resources/<name>/blockers"
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("blockers", __name__, tag="Blockers")
-    for views in (_looking, _making, _changing, _removing):
-        views(api)
-    return api
+api = APIBlueprint("blockers", __name__, tag="Blockers")
 
 
-def _looking(api: APIBlueprint) -> None:
-    @api.get(ROOT)
-    @api.input(Listing, location="query")
-    @documented(api, 404, 422, gives=ShownBlockers)
-    def listed(name: str, query_data: dict[str, Any]) -> Response:
-        """List what is out of service, the oldest record first."""
-        here = edge()
-        with here.reading():
-            query = here.scheduler(name).managed_blockers()
-            found, more = page_of(here, query, ReservationBlocker, query_data)
-            told = tell_blockers(here.context, found, all_of_it=here.caller.may(READ))
-        return polled({"blockers": told, "next": more})
+@api.get(ROOT)
+@api.input(Listing, location="query")
+@documented(api, 404, 422, gives=ShownBlockers)
+def listed(name: str, query_data: dict[str, Any]) -> Response:
+    """List what is out of service, the oldest record first."""
+    here = edge()
+    with here.reading():
+        query = here.scheduler(name).managed_blockers()
+        found, more = page_of(here, query, ReservationBlocker, query_data)
+        told = tell_blockers(here.context, found, all_of_it=here.caller.may(READ))
+    return polled({"blockers": told, "next": more})
 
 
-def _making(api: APIBlueprint) -> None:
-    @api.post(ROOT)
-    @api.input(BlockerWish)
-    @documented(
-        api,
-        403,
-        404,
-        409,
-        413,
-        415,
-        422,
-        503,
-        gives=ShownBlockerToken,
-        scope=MANAGE,
-        status=201,
-    )
-    def block(name: str, json_data: dict[str, Any]) -> Response:
-        """Take times or a group out of service: every place; 409 if one is taken."""
-        here = edge()
-        here.insist(MANAGE)
-        return answer(_blocked(here, name, json_data), 201)
+@api.post(ROOT)
+@api.input(BlockerWish)
+@documented(
+    api,
+    403,
+    404,
+    409,
+    413,
+    415,
+    422,
+    503,
+    gives=ShownBlockerToken,
+    scope=MANAGE,
+    status=201,
+)
+def block(name: str, json_data: dict[str, Any]) -> Response:
+    """Take times or a group out of service: every place; 409 if one is taken."""
+    here = edge()
+    here.insist(MANAGE)
+    return answer(_blocked(here, name, json_data), 201)
 
 
 def _blocked(here: Edge, name: str, asked: dict[str, Any]) -> Plain:
@@ -157,41 +150,39 @@ def _found(
     return found
 
 
-def _changing(api: APIBlueprint) -> None:
-    @api.patch(f"{ROOT}/<token>")
-    @api.input(NewReason)
-    @documented(
-        api, 403, 404, 413, 415, 422, 503, gives=ShownBlockerToken, scope=MANAGE
-    )
-    def explain(name: str, token: str, json_data: dict[str, Any]) -> Response:
-        """Replace the reason of all blockers of a token."""
-        reason = json_data["reason"]
-        return answer(
-            _changed(
-                name,
-                token,
-                lambda scheduler, which: scheduler.change_blocker_reason(which, reason),
-            )
+@api.patch(f"{ROOT}/<token>")
+@api.input(NewReason)
+@documented(api, 403, 404, 413, 415, 422, 503, gives=ShownBlockerToken, scope=MANAGE)
+def explain(name: str, token: str, json_data: dict[str, Any]) -> Response:
+    """Replace the reason of all blockers of a token."""
+    reason = json_data["reason"]
+    return answer(
+        _changed(
+            name,
+            token,
+            lambda scheduler, which: scheduler.change_blocker_reason(which, reason),
         )
-
-    @api.patch(f"{ROOT}/<token>/<int:id>")
-    @api.input(BlockerTime)
-    @documented(
-        api, 403, 404, 409, 413, 415, 422, 503, gives=ShownBlockerToken, scope=MANAGE
     )
-    def move(
-        name: str,
-        token: str,
-        id: int,  # noqa: A002 - as in the path
-        json_data: dict[str, Any],
-    ) -> Response:
-        """Move a blocker within its allocation."""
-        times = json_data["start"], json_data["end"]
 
-        def change(scheduler: Scheduler, which: UUID) -> None:
-            scheduler.change_blocker(which, numbered(id), *times)
 
-        return answer(_changed(name, token, change))
+@api.patch(f"{ROOT}/<token>/<int:id>")
+@api.input(BlockerTime)
+@documented(
+    api, 403, 404, 409, 413, 415, 422, 503, gives=ShownBlockerToken, scope=MANAGE
+)
+def move(
+    name: str,
+    token: str,
+    id: int,  # noqa: A002 - as in the path
+    json_data: dict[str, Any],
+) -> Response:
+    """Move a blocker within its allocation."""
+    times = json_data["start"], json_data["end"]
+
+    def change(scheduler: Scheduler, which: UUID) -> None:
+        scheduler.change_blocker(which, numbered(id), *times)
+
+    return answer(_changed(name, token, change))
 
 
 def _changed(
@@ -210,22 +201,22 @@ def _changed(
     return here.write(change_and_tell)
 
 
-def _removing(api: APIBlueprint) -> None:
-    @api.delete(f"{ROOT}/<token>")
-    @documented(api, 403, 404, 503, scope=MANAGE, status=204)
-    def remove(name: str, token: str) -> Response:
-        """Put what a token stands for back into service."""
-        return _removed(name, token)
+@api.delete(f"{ROOT}/<token>")
+@documented(api, 403, 404, 503, scope=MANAGE, status=204)
+def remove(name: str, token: str) -> Response:
+    """Put what a token stands for back into service."""
+    return _removed(name, token)
 
-    @api.delete(f"{ROOT}/<token>/<int:id>")
-    @documented(api, 403, 404, 503, scope=MANAGE, status=204)
-    def remove_one(
-        name: str,
-        token: str,
-        id: int,  # noqa: A002 - as in the path
-    ) -> Response:
-        """Put the time of one blocker of a token back into service."""
-        return _removed(name, token, id)
+
+@api.delete(f"{ROOT}/<token>/<int:id>")
+@documented(api, 403, 404, 503, scope=MANAGE, status=204)
+def remove_one(
+    name: str,
+    token: str,
+    id: int,  # noqa: A002 - as in the path
+) -> Response:
+    """Put the time of one blocker of a token back into service."""
+    return _removed(name, token, id)
 
 
 def _removed(

@@ -31,7 +31,6 @@ from libres.web.problems import problem_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from apiflask import APIBlueprint
     from flask import Response
 
     from libres.conflicts.asking import Answer
@@ -239,84 +238,79 @@ class Conflicted(Problem):
 # Views --------------------------------------------------------------------------------
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = specified("conflicts", "Conflicts")
-    _ask(api)
-    _claim(api)
-    return api
+api = specified("conflicts", "Conflicts")
 
 
-def _ask(api: APIBlueprint) -> None:
-    @api.post("/conflicts/check")
-    @api.input(Asked)
-    @documented(api, 403, 404, 413, 415, gives=Item(many=True), scope=READ)
-    def check(json_data: dict[str, Any]) -> Response:
-        """Tell which claims are in the way of a proposal; none: it is free.
+@api.post("/conflicts/check")
+@api.input(Asked)
+@documented(api, 403, 404, 413, 415, gives=Item(many=True), scope=READ)
+def check(json_data: dict[str, Any]) -> Response:
+    """Tell which claims are in the way of a proposal; none: it is free.
 
-        True for this moment only: to have it, claim it.
-        """
-        here = edge()
-        insist_on_one(here, READ, BOOK)
-        with here.reading():
-            found = _claims(here).check(_proposal(json_data))
-        return answer(_items(here, found))
-
-    @api.post("/conflicts/check-batch")
-    @api.input(Batch)
-    @documented(api, 403, 404, 413, 415, gives=Results, scope=READ)
-    def check_batch(json_data: dict[str, Any]) -> Response:
-        """Tell what is in the way of each of some proposals, the others included."""
-        here = edge()
-        insist_on_one(here, READ, BOOK)
-        proposals = json_data["proposals"]
-        if len(proposals) > MOST_RESULTS:
-            message = f"There are more than {MOST_RESULTS:,} proposals: send less."
-            raise TooLarge(message)
-        with here.reading():
-            found = _claims(here).check_many(map(_proposal, proposals))
-        return answer({"results": [_result(here, each) for each in found]})
+    True for this moment only: to have it, claim it.
+    """
+    here = edge()
+    insist_on_one(here, READ, BOOK)
+    with here.reading():
+        found = _claims(here).check(_proposal(json_data))
+    return answer(_items(here, found))
 
 
-def _claim(api: APIBlueprint) -> None:
-    @api.post("/conflicts/claims")
-    @api.input(Claimed)
-    @documented(
-        api,
-        *(403, 404, 413, 415, 503),
-        gives=Item,
-        scope=MANAGE,
-        status=201,
-        also={409: Conflicted},
-    )
-    def claim(json_data: dict[str, Any]) -> Response:
-        """Claim a resource for a time, if nobody was first."""
-        here = edge()
-        here.insist(MANAGE)
-        proposal = _taken(json_data)
-        try:
-            made = here.write(lambda: _claims(here).claim(proposal))
-        except ConflictError as error:
-            return problem_of(error, conflicts=_items(here, error.conflicts))
-        return answer(_item(here, made), 201)
+@api.post("/conflicts/check-batch")
+@api.input(Batch)
+@documented(api, 403, 404, 413, 415, gives=Results, scope=READ)
+def check_batch(json_data: dict[str, Any]) -> Response:
+    """Tell what is in the way of each of some proposals, the others included."""
+    here = edge()
+    insist_on_one(here, READ, BOOK)
+    proposals = json_data["proposals"]
+    if len(proposals) > MOST_RESULTS:
+        message = f"There are more than {MOST_RESULTS:,} proposals: send less."
+        raise TooLarge(message)
+    with here.reading():
+        found = _claims(here).check_many(map(_proposal, proposals))
+    return answer({"results": [_result(here, each) for each in found]})
 
-    @api.get("/conflicts/claims")
-    @api.input(ClaimsAsked, location="query")
-    @documented(api, 403, 404, gives=ClaimsPage, scope=READ)
-    def listed(query_data: dict[str, Any]) -> Response:
-        """List the claims of a resource, or of a time, by start."""
-        here = edge()
-        insist_on_one(here, READ, BOOK)
-        limit = query_data.get("limit", here.settings.page)
-        most = min(limit, here.settings.largest_page)
-        with here.reading():
-            query = _claims(here).query()
-            if "resource" in query_data:
-                query = query.resource(query_data["resource"])
-            if "start" in query_data:
-                query = query.during(query_data["start"], query_data["end"])
-            page = query.page(most, query_data.get("after"))
-        return answer({"claims": _items(here, page.claims), "next": page.next})
+
+@api.post("/conflicts/claims")
+@api.input(Claimed)
+@documented(
+    api,
+    *(403, 404, 413, 415, 503),
+    gives=Item,
+    scope=MANAGE,
+    status=201,
+    also={409: Conflicted},
+)
+def claim(json_data: dict[str, Any]) -> Response:
+    """Claim a resource for a time, if nobody was first."""
+    here = edge()
+    here.insist(MANAGE)
+    proposal = _taken(json_data)
+    try:
+        made = here.write(lambda: _claims(here).claim(proposal))
+    except ConflictError as error:
+        return problem_of(error, conflicts=_items(here, error.conflicts))
+    return answer(_item(here, made), 201)
+
+
+@api.get("/conflicts/claims")
+@api.input(ClaimsAsked, location="query")
+@documented(api, 403, 404, gives=ClaimsPage, scope=READ)
+def listed(query_data: dict[str, Any]) -> Response:
+    """List the claims of a resource, or of a time, by start."""
+    here = edge()
+    insist_on_one(here, READ, BOOK)
+    limit = query_data.get("limit", here.settings.page)
+    most = min(limit, here.settings.largest_page)
+    with here.reading():
+        query = _claims(here).query()
+        if "resource" in query_data:
+            query = query.resource(query_data["resource"])
+        if "start" in query_data:
+            query = query.during(query_data["start"], query_data["end"])
+        page = query.page(most, query_data.get("after"))
+    return answer({"claims": _items(here, page.claims), "next": page.next})
 
 
 # Reading what is asked ----------------------------------------------------------------

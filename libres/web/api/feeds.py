@@ -83,62 +83,61 @@ class How(Query):
     )
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("feeds", __name__, tag="Feeds")
+api = APIBlueprint("feeds", __name__, tag="Feeds")
 
-    @api.post("/feeds")
-    @api.input(Wanted)
-    @documented(api, 403, 404, 413, 415, 422, 503, gives=Made, scope=MANAGE, status=201)
-    def make(json_data: dict[str, Any]) -> Response:
-        """Make a feed of a resource, a person or a subject."""
-        here = edge()
-        here.insist(MANAGE)
-        made = here.write(lambda: Feeds(here.context).make(**json_data))
-        url = url_for(".calendar", secret=made.secret, _external=True)
-        return answer({"id": made.id, "url": url, "secret": made.secret}, 201)
 
-    @api.get("/feeds")
-    @api.input(Page, location="query")
-    @documented(api, 403, 422, gives=Listed, scope=MANAGE)
-    def listed(query_data: dict[str, Any]) -> Response:
-        """List the feeds; what opens them is not told."""
-        here = edge()
-        here.insist(MANAGE)
-        limit = min(
-            query_data.get("limit", here.settings.page), here.settings.largest_page
-        )
-        after = _after(query_data.get("cursor"))
-        with here.reading():
-            found = Feeds(here.context).page(limit + 1, after)
-        return answer(_page(found, limit))
+@api.post("/feeds")
+@api.input(Wanted)
+@documented(api, 403, 404, 413, 415, 422, 503, gives=Made, scope=MANAGE, status=201)
+def make(json_data: dict[str, Any]) -> Response:
+    """Make a feed of a resource, a person or a subject."""
+    here = edge()
+    here.insist(MANAGE)
+    made = here.write(lambda: Feeds(here.context).make(**json_data))
+    url = url_for(".calendar", secret=made.secret, _external=True)
+    return answer({"id": made.id, "url": url, "secret": made.secret}, 201)
 
-    @api.delete("/feeds/<uuid:id>")
-    @documented(api, 403, 404, 503, scope=MANAGE, status=204)
-    def revoke(id: UUID) -> Response:  # noqa: A002 - as in the path
-        """Let a feed tell nothing from now on."""
-        here = edge()
-        here.insist(MANAGE)
-        here.write(lambda: Feeds(here.context).revoke(id))
-        return nothing()
 
-    @api.get("/feeds/<secret>.ics")
-    @api.input(How, location="query")
-    @documented(api, 404, 422, gives=FILE, media_type=TYPE)
-    def calendar(secret: str, query_data: dict[str, Any]) -> Response:
-        """Tell of reservations as events, to whatever calendar knows the address.
+@api.get("/feeds")
+@api.input(Page, location="query")
+@documented(api, 403, 422, gives=Listed, scope=MANAGE)
+def listed(query_data: dict[str, Any]) -> Response:
+    """List the feeds; what opens them is not told."""
+    here = edge()
+    here.insist(MANAGE)
+    limit = min(query_data.get("limit", here.settings.page), here.settings.largest_page)
+    after = _after(query_data.get("cursor"))
+    with here.reading():
+        found = Feeds(here.context).page(limit + 1, after)
+    return answer(_page(found, limit))
 
-        Removed ones are told as cancelled for 90 days.
-        """
-        return _busy(secret) if query_data["freebusy"] else _events(secret)
 
-    @api.get("/feeds/<secret>.ifb")
-    @documented(api, 404, gives=FILE, media_type=TYPE)
-    def freebusy(secret: str) -> Response:
-        """Tell only when it is busy."""
-        return _busy(secret)
+@api.delete("/feeds/<uuid:id>")
+@documented(api, 403, 404, 503, scope=MANAGE, status=204)
+def revoke(id: UUID) -> Response:  # noqa: A002 - as in the path
+    """Let a feed tell nothing from now on."""
+    here = edge()
+    here.insist(MANAGE)
+    here.write(lambda: Feeds(here.context).revoke(id))
+    return nothing()
 
-    return api
+
+@api.get("/feeds/<secret>.ics")
+@api.input(How, location="query")
+@documented(api, 404, 422, gives=FILE, media_type=TYPE)
+def calendar(secret: str, query_data: dict[str, Any]) -> Response:
+    """Tell of reservations as events, to whatever calendar knows the address.
+
+    Removed ones are told as cancelled for 90 days.
+    """
+    return _busy(secret) if query_data["freebusy"] else _events(secret)
+
+
+@api.get("/feeds/<secret>.ifb")
+@documented(api, 404, gives=FILE, media_type=TYPE)
+def freebusy(secret: str) -> Response:
+    """Tell only when it is busy."""
+    return _busy(secret)
 
 
 def _after(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from apiflask import APIBlueprint
-from flask import Response
+from flask import Response, current_app
 from marshmallow import fields, validate
 
 from libres.web.documenting import documented
@@ -15,9 +15,6 @@ from libres.web.fields import Schema
 from libres.web.identity import READ
 from libres.web.metrics import meter
 from libres.web.pulse import Doctor, Pulse
-
-if TYPE_CHECKING:
-    from libres.context.core import Context
 
 FIGURES: Final = "text/plain"
 
@@ -58,38 +55,39 @@ ANSWERS: Final[Any] = {
 }
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("health", __name__, tag="Operations")
-    doctors: dict[Context, Doctor] = {}
+DOCTORS: Final = "libres_doctors"
+"""Where an application keeps who looks after the contexts that it shows."""
 
-    @api.get("/health")
-    @api.doc(responses=ANSWERS, security=[])
-    def health() -> Response:
-        """Tell whether requests can be answered.
+api = APIBlueprint("health", __name__, tag="Operations")
 
-        Nobody is asked who they are, and nothing is told that is secret.
-        """
-        context = edge().context
-        pulse = doctors.setdefault(context, Doctor(context)).pulse()
-        return answer(_told(pulse), 200 if pulse.is_well else 503)
 
-    @api.get("/metrics")
-    @documented(api, 403, 404, gives={"type": "string"}, scope=READ, media_type=FIGURES)
-    def metrics() -> Response:
-        """Tell how much is asked and how long it takes, for Prometheus.
+@api.get("/health")
+@api.doc(responses=ANSWERS, security=[])
+def health() -> Response:
+    """Tell whether requests can be answered.
 
-        Needs the extra 'metrics'; without it there is nothing here.
-        """
-        here = edge()
-        if not here.settings.metrics_public:
-            here.insist(READ)
-        found = meter()
-        if found is None:
-            raise NotFound
-        return Response(found.text(), content_type=VERSION)
+    Nobody is asked who they are, and nothing is told that is secret.
+    """
+    context = edge().context
+    doctors = current_app.extensions.setdefault(DOCTORS, {})
+    pulse = doctors.setdefault(context, Doctor(context)).pulse()
+    return answer(_told(pulse), 200 if pulse.is_well else 503)
 
-    return api
+
+@api.get("/metrics")
+@documented(api, 403, 404, gives={"type": "string"}, scope=READ, media_type=FIGURES)
+def metrics() -> Response:
+    """Tell how much is asked and how long it takes, for Prometheus.
+
+    Needs the extra 'metrics'; without it there is nothing here.
+    """
+    here = edge()
+    if not here.settings.metrics_public:
+        here.insist(READ)
+    found = meter()
+    if found is None:
+        raise NotFound
+    return Response(found.text(), content_type=VERSION)
 
 
 def _told(pulse: Pulse) -> dict[str, object]:

@@ -28,7 +28,6 @@ from libres.web.sensors import HEADER, check_key
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from apiflask import APIBlueprint
     from flask import Response
 
     from libres.occupancy import Calibrated, Recorded, Space, Step
@@ -156,92 +155,88 @@ class Totals(Schema):
 # Views --------------------------------------------------------------------------------
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = specified("occupancy", "Occupancy")
-    _ask(api)
-    _list(api)
-    _tell(api)
-    return api
+api = specified("occupancy", "Occupancy")
 
 
-def _ask(api: APIBlueprint) -> None:
-    @api.get("/space/<id>/count")
-    @api.input(At, location="query")
-    @documented(api, 403, 404, gives=Counted, scope=READ)
-    def count(id: str, query_data: dict[str, Any]) -> Response:  # noqa: A002
-        """Count who is in a space, by its policy; an event exactly then counts."""
-        here = edge()
-        here.insist(READ)
-        key = _key(id)
-        with here.reading():
-            found = _occupancy(here).count(key, query_data["ts"])
-        return polled({"space_id": key, "ts": _zulu(found.ts), "count": found.count})
-
-    @api.get("/space/<id>/history")
-    @api.input(HistoryAsked, location="query")
-    @documented(api, 403, 404, gives=StepTold(many=True), scope=READ)
-    def history(id: str, query_data: dict[str, Any]) -> Response:  # noqa: A002
-        """Tell how many were in a space during each step of a time."""
-        here = edge()
-        here.insist(READ)
-        asked = query_data["start"], query_data["end"]
-        step = timedelta(minutes=query_data["step"])
-        with here.reading():
-            found = _occupancy(here).history(_key(id), *asked, step)
-        return polled(list(map(_step, found)))
+@api.get("/space/<id>/count")
+@api.input(At, location="query")
+@documented(api, 403, 404, gives=Counted, scope=READ)
+def count(id: str, query_data: dict[str, Any]) -> Response:  # noqa: A002
+    """Count who is in a space, by its policy; an event exactly then counts."""
+    here = edge()
+    here.insist(READ)
+    key = _key(id)
+    with here.reading():
+        found = _occupancy(here).count(key, query_data["ts"])
+    return polled({"space_id": key, "ts": _zulu(found.ts), "count": found.count})
 
 
-def _list(api: APIBlueprint) -> None:
-    @api.get("/spaces")
-    @documented(api, 403, 404, gives=SpaceNow(many=True), scope=READ)
-    def spaces() -> Response:
-        """List the spaces, by name, and who is in them now."""
-        here = edge()
-        here.insist(READ)
-        now = TimestampMixin.timestamp()
-        with here.reading():
-            occupancy = _occupancy(here)
-            found = [_space(occupancy, each, now) for each in occupancy.spaces()]
-        return polled(found)
+@api.get("/space/<id>/history")
+@api.input(HistoryAsked, location="query")
+@documented(api, 403, 404, gives=StepTold(many=True), scope=READ)
+def history(id: str, query_data: dict[str, Any]) -> Response:  # noqa: A002
+    """Tell how many were in a space during each step of a time."""
+    here = edge()
+    here.insist(READ)
+    asked = query_data["start"], query_data["end"]
+    step = timedelta(minutes=query_data["step"])
+    with here.reading():
+        found = _occupancy(here).history(_key(id), *asked, step)
+    return polled(list(map(_step, found)))
 
 
-def _tell(api: APIBlueprint) -> None:
-    @api.post("/space/<id>/calibrations")
-    @api.input(Calibration)
-    @documented(api, 403, 404, 413, 415, 503, gives=Corrected, scope=MANAGE, status=201)
-    def calibrate(id: str, json_data: dict[str, Any]) -> Response:  # noqa: A002
-        """Say how many there are in a space, whatever was counted."""
-        here = edge()
-        here.insist(MANAGE)
-        key = _key(id)
-        return answer(here.write(lambda: _calibrated(here, key, json_data)), 201)
+@api.get("/spaces")
+@documented(api, 403, 404, gives=SpaceNow(many=True), scope=READ)
+def spaces() -> Response:
+    """List the spaces, by name, and who is in them now."""
+    here = edge()
+    here.insist(READ)
+    now = TimestampMixin.timestamp()
+    with here.reading():
+        occupancy = _occupancy(here)
+        found = [_space(occupancy, each, now) for each in occupancy.spaces()]
+    return polled(found)
 
-    @documented(
-        api,
-        *(403, 404, 413, 415, 503),
-        gives=Totals,
-        scope=SENSOR,
-        also={207: Totals},
-    )
-    def record() -> Response:
-        """Take events of sensors, in any order, as late and as often as they come.
 
-        A list, or lines of JSON (application/x-ndjson), 10,000 at most. With a key of
-        scope sensor, of all sensors; with the key of a sensor, its own.
-        """
-        here = edge()
-        if not request.headers.get(HEADER):
-            here.insist(SENSOR)
-        events = _events()
-        here.limits.count_events(_sender(here, events), len(events))
-        said = here.write(lambda: _recorded(_occupancy(here).record(events)))
-        return answer(said, 207 if said["refused"] else 200)
+@api.post("/space/<id>/calibrations")
+@api.input(Calibration)
+@documented(api, 403, 404, 413, 415, 503, gives=Corrected, scope=MANAGE, status=201)
+def calibrate(id: str, json_data: dict[str, Any]) -> Response:  # noqa: A002
+    """Say how many there are in a space, whatever was counted."""
+    here = edge()
+    here.insist(MANAGE)
+    key = _key(id)
+    return answer(here.write(lambda: _calibrated(here, key, json_data)), 201)
 
-    described(
-        record, body=EVENTS, content_type="application/json", security=["key", "sensor"]
-    )
-    api.post("/occupancy/events")(record)
+
+@documented(
+    api,
+    *(403, 404, 413, 415, 503),
+    gives=Totals,
+    scope=SENSOR,
+    also={207: Totals},
+)
+def record() -> Response:
+    """Take events of sensors, in any order, as late and as often as they come.
+
+    A list, or lines of JSON (application/x-ndjson), 10,000 at most. With a key of
+    scope sensor, of all sensors; with the key of a sensor, its own.
+    """
+    here = edge()
+    if not request.headers.get(HEADER):
+        here.insist(SENSOR)
+    events = _events()
+    here.limits.count_events(_sender(here, events), len(events))
+    said = here.write(lambda: _recorded(_occupancy(here).record(events)))
+    return answer(said, 207 if said["refused"] else 200)
+
+
+described(
+    record, body=EVENTS, content_type="application/json", security=["key", "sensor"]
+)
+
+
+api.post("/occupancy/events")(record)
 
 
 # Reading what is asked ----------------------------------------------------------------

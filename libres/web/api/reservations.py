@@ -219,50 +219,45 @@ class ShownReservations(Schema):
 ROOT: Final = "/resources/<name>/reservations"
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("reservations", __name__, tag="Reservations")
-    for views in (_making, _listing, _looking, _changing, _removing, _deciding):
-        views(api)
-    return api
+api = APIBlueprint("reservations", __name__, tag="Reservations")
 
 
 # Making -------------------------------------------------------------------------------
 
 
-def _making(api: APIBlueprint) -> None:
-    @api.post(ROOT)
-    @api.input(Keyed, location="headers")
-    @api.input(ReservationWish)
-    @documented(
-        api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK, status=201
-    )
-    def reserve(
-        name: str, json_data: dict[str, Any], headers_data: dict[str, Any]
-    ) -> Response:
-        """Reserve times or a group, pending until somebody approves it.
+@api.post(ROOT)
+@api.input(Keyed, location="headers")
+@api.input(ReservationWish)
+@documented(
+    api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK, status=201
+)
+def reserve(
+    name: str, json_data: dict[str, Any], headers_data: dict[str, Any]
+) -> Response:
+    """Reserve times or a group, pending until somebody approves it.
 
-        Pending reservations hold no time yet. With a session_id it belongs to a cart
-        until that is confirmed. A 409 for one time tells where to ask what is free
-        instead.
-        """
-        return _made(reserving.reserve, name, json_data, headers_data)
+    Pending reservations hold no time yet. With a session_id it belongs to a cart
+    until that is confirmed. A 409 for one time tells where to ask what is free
+    instead.
+    """
+    return _made(reserving.reserve, name, json_data, headers_data)
 
-    @api.post("/resources/<name>/bookings")
-    @api.input(Keyed, location="headers")
-    @api.input(BookingWish)
-    @documented(
-        api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK, status=201
-    )
-    def book(
-        name: str, json_data: dict[str, Any], headers_data: dict[str, Any]
-    ) -> Response:
-        """Reserve times or a group, and approve it, all or nothing.
 
-        What is approved by hand is refused by 409, unless the caller has the scope
-        manage: reserve it. There is no cart for it, as it is for good at once.
-        """
-        return _made(reserving.book, name, json_data, headers_data)
+@api.post("/resources/<name>/bookings")
+@api.input(Keyed, location="headers")
+@api.input(BookingWish)
+@documented(
+    api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK, status=201
+)
+def book(
+    name: str, json_data: dict[str, Any], headers_data: dict[str, Any]
+) -> Response:
+    """Reserve times or a group, and approve it, all or nothing.
+
+    What is approved by hand is refused by 409, unless the caller has the scope
+    manage: reserve it. There is no cart for it, as it is for good at once.
+    """
+    return _made(reserving.book, name, json_data, headers_data)
 
 
 def _made(
@@ -309,36 +304,36 @@ def _taken(
 # Looking ------------------------------------------------------------------------------
 
 
-def _listing(api: APIBlueprint) -> None:
-    @api.get(ROOT)
-    @api.input(ReservationListing, location="query")
-    @documented(api, 403, 404, 422, gives=ShownReservations, scope=READ)
-    def listed(name: str, query_data: dict[str, Any]) -> Response:
-        """List the reservations of a resource, the oldest first."""
-        here = edge()
-        here.insist(READ)
-        with here.reading():
-            scheduler = here.scheduler(name)
-            query = scheduler.managed_reservations()
-            if status := query_data.get("status"):
-                query = query.filter(Reservation.status == status)
-            page = _page(here, query, query_data, {scheduler.resource: name})
-        return polled(page)
+@api.get(ROOT)
+@api.input(ReservationListing, location="query")
+@documented(api, 403, 404, 422, gives=ShownReservations, scope=READ)
+def listed(name: str, query_data: dict[str, Any]) -> Response:
+    """List the reservations of a resource, the oldest first."""
+    here = edge()
+    here.insist(READ)
+    with here.reading():
+        scheduler = here.scheduler(name)
+        query = scheduler.managed_reservations()
+        if status := query_data.get("status"):
+            query = query.filter(Reservation.status == status)
+        page = _page(here, query, query_data, {scheduler.resource: name})
+    return polled(page)
 
-    @api.get("/reservations/mine")
-    @api.input(Listing, location="query")
-    @documented(api, 403, 422, gives=ShownReservations, scope=BOOK)
-    def mine(query_data: dict[str, Any]) -> Response:
-        """List the reservations that have the caller's e-mail, of all resources."""
-        here = edge()
-        here.insist(BOOK)
-        if not here.caller.email:
-            return polled({"reservations": [], "next": None})
-        with here.reading():
-            found = schedulers_of(here.context).items()
-            names = {resource: str(scheduler.name) for resource, scheduler in found}
-            page = _page(here, _of_caller(here, names), query_data, names)
-        return polled(page)
+
+@api.get("/reservations/mine")
+@api.input(Listing, location="query")
+@documented(api, 403, 422, gives=ShownReservations, scope=BOOK)
+def mine(query_data: dict[str, Any]) -> Response:
+    """List the reservations that have the caller's e-mail, of all resources."""
+    here = edge()
+    here.insist(BOOK)
+    if not here.caller.email:
+        return polled({"reservations": [], "next": None})
+    with here.reading():
+        found = schedulers_of(here.context).items()
+        names = {resource: str(scheduler.name) for resource, scheduler in found}
+        page = _page(here, _of_caller(here, names), query_data, names)
+    return polled(page)
 
 
 def _of_caller(here: Edge, names: Mapping[UUID, str]) -> Rows[Reservation]:
@@ -364,92 +359,91 @@ def _page(
     return {"reservations": told, "next": more}
 
 
-def _looking(api: APIBlueprint) -> None:
-    @api.get(f"{ROOT}/<token>")
-    @documented(api, 403, 404, gives=ShownToken, scope=BOOK)
-    def one(name: str, token: str) -> Response:
-        """Tell what a token stands for: to who may read, and to who has it."""
-        here = edge()
-        if not here.caller.may(READ):
-            here.insist(BOOK)
-        with here.reading():
-            return polled(reserving.of_token(here.scheduler(name), known(token)))
+@api.get(f"{ROOT}/<token>")
+@documented(api, 403, 404, gives=ShownToken, scope=BOOK)
+def one(name: str, token: str) -> Response:
+    """Tell what a token stands for: to who may read, and to who has it."""
+    here = edge()
+    if not here.caller.may(READ):
+        here.insist(BOOK)
+    with here.reading():
+        return polled(reserving.of_token(here.scheduler(name), known(token)))
 
 
 # Changing and removing ----------------------------------------------------------------
 
 
-def _changing(api: APIBlueprint) -> None:
-    @api.patch(f"{ROOT}/<token>")
-    @api.input(NewDetails)
-    @documented(api, 403, 404, 413, 415, 422, 503, gives=ShownToken, scope=BOOK)
-    def edit(name: str, token: str, json_data: dict[str, Any]) -> Response:
-        """Replace the e-mail or the data of all reservations of a token."""
-        here = edge()
-        here.insist(BOOK)
-        return answer(reserving.edit(here, name, known(token), json_data))
-
-    @api.patch(f"{ROOT}/<token>/<int:id>")
-    @api.input(NewTime)
-    @documented(api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK)
-    def change(
-        name: str,
-        token: str,
-        id: int,  # noqa: A002 - as in the path
-        json_data: dict[str, Any],
-    ) -> Response:
-        """Give a reservation another time or quota within its allocation.
-
-        What was approved by hand is refused by 409, unless the caller has the scope
-        manage.
-        """
-        here = edge()
-        here.insist(BOOK)
-        changed = known(token), numbered(id)
-        return answer(reserving.change(here, name, *changed, json_data))
+@api.patch(f"{ROOT}/<token>")
+@api.input(NewDetails)
+@documented(api, 403, 404, 413, 415, 422, 503, gives=ShownToken, scope=BOOK)
+def edit(name: str, token: str, json_data: dict[str, Any]) -> Response:
+    """Replace the e-mail or the data of all reservations of a token."""
+    here = edge()
+    here.insist(BOOK)
+    return answer(reserving.edit(here, name, known(token), json_data))
 
 
-def _removing(api: APIBlueprint) -> None:
-    @api.delete(f"{ROOT}/<token>")
-    @documented(api, 403, 404, 503, scope=BOOK, status=204)
-    def remove(name: str, token: str) -> Response:
-        """Remove what a token stands for, pending or approved."""
-        here = edge()
-        here.insist(BOOK)
-        reserving.remove(here, name, known(token))
-        return nothing()
+@api.patch(f"{ROOT}/<token>/<int:id>")
+@api.input(NewTime)
+@documented(api, 403, 404, 409, 413, 415, 422, 503, gives=ShownToken, scope=BOOK)
+def change(
+    name: str,
+    token: str,
+    id: int,  # noqa: A002 - as in the path
+    json_data: dict[str, Any],
+) -> Response:
+    """Give a reservation another time or quota within its allocation.
 
-    @api.delete(f"{ROOT}/<token>/<int:id>")
-    @documented(api, 403, 404, 503, scope=BOOK, status=204)
-    def remove_one(
-        name: str,
-        token: str,
-        id: int,  # noqa: A002 - as in the path
-    ) -> Response:
-        """Remove one of the reservations of a token."""
-        here = edge()
-        here.insist(BOOK)
-        reserving.remove(here, name, known(token), numbered(id))
-        return nothing()
+    What was approved by hand is refused by 409, unless the caller has the scope
+    manage.
+    """
+    here = edge()
+    here.insist(BOOK)
+    changed = known(token), numbered(id)
+    return answer(reserving.change(here, name, *changed, json_data))
+
+
+@api.delete(f"{ROOT}/<token>")
+@documented(api, 403, 404, 503, scope=BOOK, status=204)
+def remove(name: str, token: str) -> Response:
+    """Remove what a token stands for, pending or approved."""
+    here = edge()
+    here.insist(BOOK)
+    reserving.remove(here, name, known(token))
+    return nothing()
+
+
+@api.delete(f"{ROOT}/<token>/<int:id>")
+@documented(api, 403, 404, 503, scope=BOOK, status=204)
+def remove_one(
+    name: str,
+    token: str,
+    id: int,  # noqa: A002 - as in the path
+) -> Response:
+    """Remove one of the reservations of a token."""
+    here = edge()
+    here.insist(BOOK)
+    reserving.remove(here, name, known(token), numbered(id))
+    return nothing()
 
 
 # Deciding -----------------------------------------------------------------------------
 
 
-def _deciding(api: APIBlueprint) -> None:
-    @api.post(f"{ROOT}/<token>/approve")
-    @documented(api, 403, 404, 409, 422, 503, gives=ShownToken, scope=MANAGE)
-    def approve(name: str, token: str) -> Response:
-        """Approve what is pending under a token; again, nothing happens."""
-        here = edge()
-        here.insist(MANAGE)
-        return answer(reserving.approve(here, name, known(token)))
+@api.post(f"{ROOT}/<token>/approve")
+@documented(api, 403, 404, 409, 422, 503, gives=ShownToken, scope=MANAGE)
+def approve(name: str, token: str) -> Response:
+    """Approve what is pending under a token; again, nothing happens."""
+    here = edge()
+    here.insist(MANAGE)
+    return answer(reserving.approve(here, name, known(token)))
 
-    @api.post(f"{ROOT}/<token>/deny")
-    @documented(api, 403, 404, 409, 503, scope=MANAGE, status=204)
-    def deny(name: str, token: str) -> Response:
-        """Delete what is pending under a token; 409 if nothing of it is."""
-        here = edge()
-        here.insist(MANAGE)
-        reserving.deny(here, name, known(token))
-        return nothing()
+
+@api.post(f"{ROOT}/<token>/deny")
+@documented(api, 403, 404, 409, 503, scope=MANAGE, status=204)
+def deny(name: str, token: str) -> Response:
+    """Delete what is pending under a token; 409 if nothing of it is."""
+    here = edge()
+    here.insist(MANAGE)
+    reserving.deny(here, name, known(token))
+    return nothing()

@@ -85,75 +85,71 @@ class Calendar(Schema):
     allocations = fields.List(fields.Nested(CalendarAllocation), required=True)
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("resources", __name__, tag="Resources")
-
-    @api.get("/resources")
-    @documented(api, gives=Resources)
-    def listed() -> Response:
-        """List the resources."""
-        here = edge()
-        with here.reading():
-            found = resources_of(here.context).all()
-        return polled({"resources": [_resource(each) for each in found]})
-
-    @api.get("/resources/<name>")
-    @documented(api, 404, gives=Resource)
-    def get(name: str) -> Response:
-        """Tell of a resource."""
-        return polled(_resource(edge().place(name)))
-
-    @api.put("/resources/<name>")
-    @api.input(Described)
-    @documented(api, 403, 413, 415, 422, 503, scope=MANAGE, status=204)
-    def put(name: str, json_data: dict[str, Any]) -> Response:
-        """Add a resource, or change the one of this name.
-
-        The timezone of one with allocations must not change.
-        """
-        here = edge()
-        here.insist(MANAGE)
-        names = tuple(json_data.pop("blocking_names"))
-        place = Place(name=name, blocking_names=names, **json_data)
-        here.write(lambda: _directory(here).put(place))
-        return nothing()
-
-    @api.delete("/resources/<name>")
-    @documented(api, 403, 404, 503, scope=MANAGE, status=204)
-    def remove(name: str) -> Response:
-        """Take a resource off the list.
-
-        What is allocated and reserved of it remains, and is there again if a resource
-        of this name is added.
-        """
-        here = edge()
-        here.insist(MANAGE)
-
-        def write() -> None:
-            _directory(here).named(name)
-            _directory(here).remove(name)
-
-        here.write(write)
-        return nothing()
-
-    _add_calendar(api)
-    return api
+api = APIBlueprint("resources", __name__, tag="Resources")
 
 
-def _add_calendar(api: APIBlueprint) -> None:
-    """Add the calendar, which is polled: it has a budget of statements."""
+@api.get("/resources")
+@documented(api, gives=Resources)
+def listed() -> Response:
+    """List the resources."""
+    here = edge()
+    with here.reading():
+        found = resources_of(here.context).all()
+    return polled({"resources": [_resource(each) for each in found]})
 
-    @api.get("/resources/<name>/calendar")
-    @api.input(Range, location="query")
-    @documented(api, 404, 422, gives=Calendar)
-    def calendar(name: str, query_data: dict[str, Any]) -> Response:
-        """Tell what is allocated in a time, and which parts of it are free.
 
-        Whose times are taken is not told. Answers 304 to what has not changed.
-        """
-        here = edge()
-        return polled(calendar_of(here, name, query_data["start"], query_data["end"]))
+@api.get("/resources/<name>")
+@documented(api, 404, gives=Resource)
+def get(name: str) -> Response:
+    """Tell of a resource."""
+    return polled(_resource(edge().place(name)))
+
+
+@api.put("/resources/<name>")
+@api.input(Described)
+@documented(api, 403, 413, 415, 422, 503, scope=MANAGE, status=204)
+def put(name: str, json_data: dict[str, Any]) -> Response:
+    """Add a resource, or change the one of this name.
+
+    The timezone of one with allocations must not change.
+    """
+    here = edge()
+    here.insist(MANAGE)
+    names = tuple(json_data.pop("blocking_names"))
+    place = Place(name=name, blocking_names=names, **json_data)
+    here.write(lambda: _directory(here).put(place))
+    return nothing()
+
+
+@api.delete("/resources/<name>")
+@documented(api, 403, 404, 503, scope=MANAGE, status=204)
+def remove(name: str) -> Response:
+    """Take a resource off the list.
+
+    What is allocated and reserved of it remains, and is there again if a resource
+    of this name is added.
+    """
+    here = edge()
+    here.insist(MANAGE)
+
+    def write() -> None:
+        _directory(here).named(name)
+        _directory(here).remove(name)
+
+    here.write(write)
+    return nothing()
+
+
+@api.get("/resources/<name>/calendar")
+@api.input(Range, location="query")
+@documented(api, 404, 422, gives=Calendar)
+def calendar(name: str, query_data: dict[str, Any]) -> Response:
+    """Tell what is allocated in a time, and which parts of it are free.
+
+    Whose times are taken is not told. Answers 304 to what has not changed.
+    """
+    here = edge()
+    return polled(calendar_of(here, name, query_data["start"], query_data["end"]))
 
 
 def _directory(here: Edge) -> Directory:

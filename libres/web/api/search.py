@@ -201,61 +201,61 @@ class Alternatives(Schema):
     )
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("search", __name__, tag="Search")
+api = APIBlueprint("search", __name__, tag="Search")
 
-    @api.get("/resources/<name>/availability")
-    @api.input(Range, location="query")
-    @documented(api, 404, 422, gives=Availability)
-    def availability(name: str, query_data: dict[str, Any]) -> Response:
-        """Tell how much of what is allocated in a time is left."""
-        here = edge()
-        with here.reading():
-            scheduler = here.scheduler(name)
-            left = scheduler.availability(query_data["start"], query_data["end"])
-        return answer({"availability": left})
 
-    @api.post("/resources/<name>/search")
-    @api.input(AllocationSearch)
-    @documented(api, 404, 413, 415, 422, gives=FoundAllocations)
-    def search(name: str, json_data: dict[str, Any]) -> Response:
-        """Search allocations by time of day, weekday, and what is left of them.
+@api.get("/resources/<name>/availability")
+@api.input(Range, location="query")
+@documented(api, 404, 422, gives=Availability)
+def availability(name: str, query_data: dict[str, Any]) -> Response:
+    """Tell how much of what is allocated in a time is left."""
+    here = edge()
+    with here.reading():
+        scheduler = here.scheduler(name)
+        left = scheduler.availability(query_data["start"], query_data["end"])
+    return answer({"availability": left})
 
-        Their times overlap the times of day of start and end, which are those in the
-        zone of the resource, on each day.
-        """
-        here = edge()
-        most = here.settings.largest_page
-        limit = min(json_data.pop("limit", here.settings.page), most)
-        with here.reading():
-            return answer(_matches(here, here.scheduler(name), json_data, limit))
 
-    @api.post("/search")
-    @api.input(WantedTime)
-    @documented(api, 413, 415, 422, gives=FittingTimes)
-    def first(json_data: dict[str, Any]) -> Response:
-        """Find the first times that fit, of some resources or of all.
+@api.post("/resources/<name>/search")
+@api.input(AllocationSearch)
+@documented(api, 404, 413, 415, 422, gives=FoundAllocations)
+def search(name: str, json_data: dict[str, Any]) -> Response:
+    """Search allocations by time of day, weekday, and what is left of them.
 
-        All of a time lies between the times of day, and on the raster of what is
-        allocated. What is reserved as a whole is offered as a whole.
-        """
-        here = edge()
-        with here.reading():
-            places = _chosen(here, json_data["resources"])
-            found = _first(here, places, json_data)
-        return answer({"spans": [fitted(each) for each in found]})
+    Their times overlap the times of day of start and end, which are those in the
+    zone of the resource, on each day.
+    """
+    here = edge()
+    most = here.settings.largest_page
+    limit = min(json_data.pop("limit", here.settings.page), most)
+    with here.reading():
+        return answer(_matches(here, here.scheduler(name), json_data, limit))
 
-    @api.get("/resources/<name>/alternatives")
-    @api.input(Taken, location="query")
-    @documented(api, 404, 422, gives=Alternatives)
-    def others(name: str, query_data: dict[str, Any]) -> Response:
-        """Find what else would do, if a time is taken: of the same length, or then."""
-        here = edge()
-        with here.reading():
-            return answer(alternatives_of(here, name, **query_data))
 
-    return api
+@api.post("/search")
+@api.input(WantedTime)
+@documented(api, 413, 415, 422, gives=FittingTimes)
+def first(json_data: dict[str, Any]) -> Response:
+    """Find the first times that fit, of some resources or of all.
+
+    All of a time lies between the times of day, and on the raster of what is
+    allocated. What is reserved as a whole is offered as a whole.
+    """
+    here = edge()
+    with here.reading():
+        places = _chosen(here, json_data["resources"])
+        found = _first(here, places, json_data)
+    return answer({"spans": [fitted(each) for each in found]})
+
+
+@api.get("/resources/<name>/alternatives")
+@api.input(Taken, location="query")
+@documented(api, 404, 422, gives=Alternatives)
+def others(name: str, query_data: dict[str, Any]) -> Response:
+    """Find what else would do, if a time is taken: of the same length, or then."""
+    here = edge()
+    with here.reading():
+        return answer(alternatives_of(here, name, **query_data))
 
 
 # Matches ------------------------------------------------------------------------------

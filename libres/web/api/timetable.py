@@ -26,7 +26,6 @@ from libres.web.fields import Day, Moment, Query, Schema, Text, Whole, check_ran
 from libres.web.identity import BOOK, MANAGE, READ
 
 if TYPE_CHECKING:
-    from apiflask import APIBlueprint
     from flask import Response
     from flask.blueprints import BlueprintSetupState
 
@@ -331,136 +330,128 @@ class Planned(Schema):
 # Views --------------------------------------------------------------------------------
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = specified("timetable", "Timetables")
-    api.record(_allow_names)
-    _ask_when(api)
-    _ask_why(api)
-    _ask_who(api)
-    _ask_all(api)
-    _change(api)
-    return api
+api = specified("timetable", "Timetables")
 
 
 def _allow_names(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["libres_subject"] = Name
 
 
-def _ask_when(api: APIBlueprint) -> None:
-    @api.get("/timetable/<libres_subject:subject>/free")
-    @api.input(FreeAsked, location="query")
-    @documented(api, 404, gives=Free)
-    def free(subject: str, query_data: dict[str, Any]) -> Response:
-        """Tell when a subject is free: as long as possible each."""
-        here, name = edge(), _name(subject)
-        asked = query_data["start"], query_data["end"]
-        least = _length(query_data["least"])
-        with here.reading():
-            found = _timetable(here).free(name, *asked, min_length=least, raster=RASTER)
-        said = {"raster": RASTER, "free": list(map(_span, found))}
-        return polled(_about(name, query_data) | said)
-
-    @api.get("/timetable/<libres_subject:subject>/busy")
-    @api.input(BusyAsked, location="query")
-    @documented(api, 404, gives=Busy)
-    def busy(subject: str, query_data: dict[str, Any]) -> Response:
-        """Tell when a subject is not free: of what is allocated, or of the window."""
-        here, name = edge(), _name(subject)
-        asked = query_data["start"], query_data["end"]
-        with here.reading():
-            found = _timetable(here).busy(name, *asked, within=query_data["within"])
-        return polled(_about(name, query_data) | {"busy": list(map(_span, found))})
+api.record(_allow_names)
 
 
-def _ask_why(api: APIBlueprint) -> None:
-    @api.get("/timetable/<libres_subject:subject>/why-not")
-    @api.input(Window, location="query")
-    @documented(api, 404, gives=Reasons)
-    def why_not(subject: str, query_data: dict[str, Any]) -> Response:
-        """Tell why a subject is not free in a window.
-
-        Without the scope read, only when it is not.
-        """
-        here, name = edge(), _name(subject)
-        asked = query_data["start"], query_data["end"]
-        with here.reading():
-            found = _timetable(here).why_not(name, *asked)
-        return polled(_about(name, query_data) | {"reasons": _reasons(here, found)})
-
-    @api.get("/timetable/<libres_subject:subject>/bits")
-    @api.input(DayAsked, location="query")
-    @documented(api, 404, gives=Bits)
-    def bits(subject: str, query_data: dict[str, Any]) -> Response:
-        """Tell which quarters of a local day of a subject are free."""
-        here, day = edge(), query_data["day"]
-        with here.reading():
-            found = _timetable(here).to_bits(_name(subject), day)
-        return polled({"day": day, "raster": RASTER, "bits": found})
+@api.get("/timetable/<libres_subject:subject>/free")
+@api.input(FreeAsked, location="query")
+@documented(api, 404, gives=Free)
+def free(subject: str, query_data: dict[str, Any]) -> Response:
+    """Tell when a subject is free: as long as possible each."""
+    here, name = edge(), _name(subject)
+    asked = query_data["start"], query_data["end"]
+    least = _length(query_data["least"])
+    with here.reading():
+        found = _timetable(here).free(name, *asked, min_length=least, raster=RASTER)
+    said = {"raster": RASTER, "free": list(map(_span, found))}
+    return polled(_about(name, query_data) | said)
 
 
-def _ask_who(api: APIBlueprint) -> None:
-    @api.post("/timetable/free-subjects")
-    @api.input(WhoAsked)
-    @documented(api, 403, 404, 413, 415, gives=WhoIsFree, scope=READ)
-    def free_subjects(json_data: dict[str, Any]) -> Response:
-        """Tell who is free in all of some windows, by name."""
-        here = edge()
-        insist_on_one(here, READ, BOOK)
-        limit, after = json_data["limit"] or here.settings.page, json_data["after"]
-        most = min(limit, here.settings.largest_page)
-        asked = _question(json_data)
-        with here.reading():
-            table = _timetable(here)
-            found = table.who_is_free(**asked, limit=most + 1, after=after)
-            count = table.count_free(**asked)
-        return answer(_page(found, most) | {"count": count})
-
-    @api.post("/timetable/common")
-    @api.input(CommonAsked)
-    @documented(api, 404, 413, 415, gives=InCommon)
-    def common(json_data: dict[str, Any]) -> Response:
-        """Tell when all of some subjects are free, or at least a quorum of them."""
-        here = edge()
-        least = _length(json_data.pop("least"))
-        names = json_data.pop("subjects")
-        with here.reading():
-            found = _timetable(here).common(names, **json_data, min_length=least)
-        return answer({"intervals": list(map(_together, found))})
+@api.get("/timetable/<libres_subject:subject>/busy")
+@api.input(BusyAsked, location="query")
+@documented(api, 404, gives=Busy)
+def busy(subject: str, query_data: dict[str, Any]) -> Response:
+    """Tell when a subject is not free: of what is allocated, or of the window."""
+    here, name = edge(), _name(subject)
+    asked = query_data["start"], query_data["end"]
+    with here.reading():
+        found = _timetable(here).busy(name, *asked, within=query_data["within"])
+    return polled(_about(name, query_data) | {"busy": list(map(_span, found))})
 
 
-def _ask_all(api: APIBlueprint) -> None:
-    @api.get("/timetable/heatmap")
-    @api.input(HeatAsked, location="query")
-    @documented(api, 404, gives=Heated)
-    def heatmap(query_data: dict[str, Any]) -> Response:
-        """Tell how many are free during each step of a time; not who."""
-        here = edge()
-        with here.reading():
-            found = _timetable(here).heatmap(**query_data)
-        said = {
-            "from": found.start,
-            "to": found.start + found.step * len(found.counts),
-            "step": query_data["step"],
-            "counts": found.counts,
-        }
-        return polled(said)
+@api.get("/timetable/<libres_subject:subject>/why-not")
+@api.input(Window, location="query")
+@documented(api, 404, gives=Reasons)
+def why_not(subject: str, query_data: dict[str, Any]) -> Response:
+    """Tell why a subject is not free in a window.
+
+    Without the scope read, only when it is not.
+    """
+    here, name = edge(), _name(subject)
+    asked = query_data["start"], query_data["end"]
+    with here.reading():
+        found = _timetable(here).why_not(name, *asked)
+    return polled(_about(name, query_data) | {"reasons": _reasons(here, found)})
 
 
-def _change(api: APIBlueprint) -> None:
-    @api.put("/timetable/<libres_subject:subject>/template")
-    @api.input(Template)
-    @documented(api, 403, 404, 413, 415, 503, gives=Planned, scope=MANAGE)
-    def template(subject: str, json_data: dict[str, Any]) -> Response:
-        """Replace the weekly hours of a subject, and allocate them if a day is said.
+@api.get("/timetable/<libres_subject:subject>/bits")
+@api.input(DayAsked, location="query")
+@documented(api, 404, gives=Bits)
+def bits(subject: str, query_data: dict[str, Any]) -> Response:
+    """Tell which quarters of a local day of a subject are free."""
+    here, day = edge(), query_data["day"]
+    with here.reading():
+        found = _timetable(here).to_bits(_name(subject), day)
+    return polled({"day": day, "raster": RASTER, "bits": found})
 
-        What somebody holds outside of the hours remains, and is told.
-        """
-        here, name, until = edge(), _name(subject), json_data["until"]
-        here.insist(MANAGE)
-        _check_until(here, until)
-        weekly = [Weekly(**each) for each in json_data["hours"]]
-        return answer(here.write(lambda: _planned(here, name, weekly, until)))
+
+@api.post("/timetable/free-subjects")
+@api.input(WhoAsked)
+@documented(api, 403, 404, 413, 415, gives=WhoIsFree, scope=READ)
+def free_subjects(json_data: dict[str, Any]) -> Response:
+    """Tell who is free in all of some windows, by name."""
+    here = edge()
+    insist_on_one(here, READ, BOOK)
+    limit, after = json_data["limit"] or here.settings.page, json_data["after"]
+    most = min(limit, here.settings.largest_page)
+    asked = _question(json_data)
+    with here.reading():
+        table = _timetable(here)
+        found = table.who_is_free(**asked, limit=most + 1, after=after)
+        count = table.count_free(**asked)
+    return answer(_page(found, most) | {"count": count})
+
+
+@api.post("/timetable/common")
+@api.input(CommonAsked)
+@documented(api, 404, 413, 415, gives=InCommon)
+def common(json_data: dict[str, Any]) -> Response:
+    """Tell when all of some subjects are free, or at least a quorum of them."""
+    here = edge()
+    least = _length(json_data.pop("least"))
+    names = json_data.pop("subjects")
+    with here.reading():
+        found = _timetable(here).common(names, **json_data, min_length=least)
+    return answer({"intervals": list(map(_together, found))})
+
+
+@api.get("/timetable/heatmap")
+@api.input(HeatAsked, location="query")
+@documented(api, 404, gives=Heated)
+def heatmap(query_data: dict[str, Any]) -> Response:
+    """Tell how many are free during each step of a time; not who."""
+    here = edge()
+    with here.reading():
+        found = _timetable(here).heatmap(**query_data)
+    said = {
+        "from": found.start,
+        "to": found.start + found.step * len(found.counts),
+        "step": query_data["step"],
+        "counts": found.counts,
+    }
+    return polled(said)
+
+
+@api.put("/timetable/<libres_subject:subject>/template")
+@api.input(Template)
+@documented(api, 403, 404, 413, 415, 503, gives=Planned, scope=MANAGE)
+def template(subject: str, json_data: dict[str, Any]) -> Response:
+    """Replace the weekly hours of a subject, and allocate them if a day is said.
+
+    What somebody holds outside of the hours remains, and is told.
+    """
+    here, name, until = edge(), _name(subject), json_data["until"]
+    here.insist(MANAGE)
+    _check_until(here, until)
+    weekly = [Weekly(**each) for each in json_data["hours"]]
+    return answer(here.write(lambda: _planned(here, name, weekly, until)))
 
 
 # Reading what is asked ----------------------------------------------------------------

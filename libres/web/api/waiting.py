@@ -103,81 +103,69 @@ class ServedToken(Schema):
 ROOT: Final = "/resources/<name>/waiting"
 
 
-def blueprint() -> APIBlueprint:
-    """Make the views."""
-    api = APIBlueprint("waiting", __name__, tag="Waiting lists")
-    for views in (_listing, _joining, _looking, _leaving, _serving):
-        views(api)
-    return api
+api = APIBlueprint("waiting", __name__, tag="Waiting lists")
 
 
-def _listing(api: APIBlueprint) -> None:
-    @api.get(ROOT)
-    @api.input(Listing, location="query")
-    @documented(api, 403, 404, 422, gives=ShownWaitingList, scope=MANAGE)
-    def listed(name: str, query_data: dict[str, Any]) -> Response:
-        """List who waits for a resource, or for a part of a time of it, by turn."""
-        here = edge()
-        here.insist(MANAGE)
-        with here.reading(), room("waiting"):
-            return polled(_page(here, here.scheduler(name), query_data))
+@api.get(ROOT)
+@api.input(Listing, location="query")
+@documented(api, 403, 404, 422, gives=ShownWaitingList, scope=MANAGE)
+def listed(name: str, query_data: dict[str, Any]) -> Response:
+    """List who waits for a resource, or for a part of a time of it, by turn."""
+    here = edge()
+    here.insist(MANAGE)
+    with here.reading(), room("waiting"):
+        return polled(_page(here, here.scheduler(name), query_data))
 
 
-def _joining(api: APIBlueprint) -> None:
-    @api.post(ROOT)
-    @api.input(WaitingWish)
-    @documented(
-        api, 403, 404, 409, 413, 415, 422, 503, gives=ShownEntry, scope=BOOK, status=201
-    )
-    def join(name: str, json_data: dict[str, Any]) -> Response:
-        """Wait for a time that is taken; what is free is refused by 409: reserve it.
+@api.post(ROOT)
+@api.input(WaitingWish)
+@documented(
+    api, 403, 404, 409, 413, 415, 422, 503, gives=ShownEntry, scope=BOOK, status=201
+)
+def join(name: str, json_data: dict[str, Any]) -> Response:
+    """Wait for a time that is taken; what is free is refused by 409: reserve it.
 
-        An address waits for a time once. Joining again keeps the turn, and what is said
-        last counts; it is refused by 409 unless the address is that of the caller.
-        """
-        here = edge()
+    An address waits for a time once. Joining again keeps the turn, and what is said
+    last counts; it is refused by 409 unless the address is that of the caller.
+    """
+    here = edge()
+    here.insist(BOOK)
+    wish = {**json_data, "email": _email(here, json_data)}
+    wish["again"] = here.caller.may(MANAGE) or here.caller.has_email(wish["email"])
+    joined = _written(here, name, partial(_join, wish=wish))
+    at = url_for(".one", name=name, id=joined["id"])
+    return answer(joined, 201, {"Location": at})
+
+
+@api.get(f"{ROOT}/<id>")
+@documented(api, 403, 404, gives=ShownEntry, scope=BOOK)
+def one(name: str, id: str) -> Response:  # noqa: A002 - as in the path
+    """Tell how far somebody is: to who may read, and to who has the id."""
+    here = edge()
+    if not here.caller.may(READ):
         here.insist(BOOK)
-        wish = {**json_data, "email": _email(here, json_data)}
-        wish["again"] = here.caller.may(MANAGE) or here.caller.has_email(wish["email"])
-        joined = _written(here, name, partial(_join, wish=wish))
-        at = url_for(".one", name=name, id=joined["id"])
-        return answer(joined, 201, {"Location": at})
+    with here.reading(), room("waiting"):
+        queue, scheduler = WaitingList(here.context), here.scheduler(name)
+        return polled(_shown(_entry(queue, scheduler, id), name))
 
 
-def _looking(api: APIBlueprint) -> None:
-    @api.get(f"{ROOT}/<id>")
-    @documented(api, 403, 404, gives=ShownEntry, scope=BOOK)
-    def one(name: str, id: str) -> Response:  # noqa: A002 - as in the path
-        """Tell how far somebody is: to who may read, and to who has the id."""
-        here = edge()
-        if not here.caller.may(READ):
-            here.insist(BOOK)
-        with here.reading(), room("waiting"):
-            queue, scheduler = WaitingList(here.context), here.scheduler(name)
-            return polled(_shown(_entry(queue, scheduler, id), name))
+@api.delete(f"{ROOT}/<id>")
+@documented(api, 403, 404, 409, 503, scope=BOOK, status=204)
+def leave(name: str, id: str) -> Response:  # noqa: A002 - as in the path
+    """Wait no more; 409 for who was served: remove the reservation."""
+    here = edge()
+    here.insist(BOOK)
+    _written(here, name, partial(_leave, id=id))
+    return nothing()
 
 
-def _leaving(api: APIBlueprint) -> None:
-    @api.delete(f"{ROOT}/<id>")
-    @documented(api, 403, 404, 409, 503, scope=BOOK, status=204)
-    def leave(name: str, id: str) -> Response:  # noqa: A002 - as in the path
-        """Wait no more; 409 for who was served: remove the reservation."""
-        here = edge()
-        here.insist(BOOK)
-        _written(here, name, partial(_leave, id=id))
-        return nothing()
-
-
-def _serving(api: APIBlueprint) -> None:
-    @api.post(f"{ROOT}/<id>/serve")
-    @documented(
-        api, 403, 404, 409, 422, 503, gives=ServedToken, scope=MANAGE, status=201
-    )
-    def serve(name: str, id: str) -> Response:  # noqa: A002 - as in the path
-        """Reserve for who waits; pending, if the allocation is approved manually."""
-        here = edge()
-        here.insist(MANAGE)
-        return answer(_written(here, name, partial(_serve, id=id)), 201)
+@api.post(f"{ROOT}/<id>/serve")
+@documented(api, 403, 404, 409, 422, 503, gives=ServedToken, scope=MANAGE, status=201)
+def serve(name: str, id: str) -> Response:  # noqa: A002 - as in the path
+    """Reserve for who waits; pending, if the allocation is approved manually."""
+    here = edge()
+    here.insist(MANAGE)
+    return answer(_written(here, name, partial(_serve, id=id)), 201)
 
 
 # What is done -------------------------------------------------------------------------

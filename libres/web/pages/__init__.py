@@ -49,9 +49,7 @@ NAVIGATION: Final[tuple[Link, ...]] = (
 )
 
 
-def blueprints() -> list[Blueprint]:
-    """Make the blueprints of all pages anew: one can be mounted once only."""
-    return [each.blueprint() for each in _ALL]
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = tuple(each.page for each in _ALL)
 
 
 def known() -> dict[str, Any]:

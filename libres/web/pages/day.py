@@ -70,27 +70,25 @@ class View:
         return url_for("libres.day.rooms", day=asked)
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    page = Blueprint("day", __name__)
+page = Blueprint("day", __name__)
 
-    @page.get("/day")
-    def day() -> str:
-        """Show a day, today unless another one is asked for."""
-        return render_template("libres/day.html", view=_view(edge()))
 
-    @page.get("/day/rooms")
-    def rooms() -> Response:
-        """Show the same without anything around it, or say that nothing has changed."""
-        text = render_template("libres/_rooms.html", view=_view(edge()))
-        response = Response(text, mimetype="text/html")
-        response.add_etag()
-        response.headers["Cache-Control"] = "private, no-cache"
-        response.headers["Vary"] = "Authorization, Cookie"
-        response.make_conditional(request)
-        return response
+@page.get("/day")
+def day() -> str:
+    """Show a day, today unless another one is asked for."""
+    return render_template("libres/day.html", view=_view(edge()))
 
-    return page
+
+@page.get("/day/rooms")
+def rooms() -> Response:
+    """Show the same without anything around it, or say that nothing has changed."""
+    text = render_template("libres/_rooms.html", view=_view(edge()))
+    response = Response(text, mimetype="text/html")
+    response.add_etag()
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie"
+    response.make_conditional(request)
+    return response
 
 
 def _view(here: Edge) -> View:

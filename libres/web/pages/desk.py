@@ -38,71 +38,75 @@ NOTHING: Final = "nothing"
 GONE: Final = "Not there any more: somebody else was first."
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    page = Blueprint("desk", __name__)
+page = Blueprint("desk", __name__)
 
-    @page.get("/desk")
-    def desk() -> ResponseReturnValue:
-        """Show what waits for a decision, the oldest first."""
-        here = edge()
-        here.insist(MANAGE)
-        return _pending_page(here)
 
-    @page.post("/desk/decide")
-    def decided() -> ResponseReturnValue:
-        """Approve or deny one, or all that are chosen."""
-        here = edge()
-        here.insist(MANAGE)
-        verb, keys = _decision()
-        for message, kind in told(verb, decide(here, verb, keys, _known(here))):
-            flash(message, kind)
-        if not keys:
-            flash("Nothing was decided: choose something, and press a button.", "bad")
-        filters: dict[str, Any] = {**_filters(request.form)}
-        return redirect(url_for("libres.desk.desk", **filters), 303)
+@page.get("/desk")
+def desk() -> ResponseReturnValue:
+    """Show what waits for a decision, the oldest first."""
+    here = edge()
+    here.insist(MANAGE)
+    return _pending_page(here)
 
-    @page.get("/desk/blockers")
-    def blockers() -> ResponseReturnValue:
-        """Show what is out of service."""
-        here = edge()
-        here.insist(MANAGE)
-        return _blockers_page(here, Wish({}))
 
-    @page.post("/desk/blockers")
-    def added() -> ResponseReturnValue:
-        """Take a time out of service, or tell why not, beside what was typed."""
-        here = edge()
-        here.insist(MANAGE)
-        return _added(here, wish_of(request.form))
+@page.post("/desk/decide")
+def decided() -> ResponseReturnValue:
+    """Approve or deny one, or all that are chosen."""
+    here = edge()
+    here.insist(MANAGE)
+    verb, keys = _decision()
+    for message, kind in told(verb, decide(here, verb, keys, _known(here))):
+        flash(message, kind)
+    if not keys:
+        flash("Nothing was decided: choose something, and press a button.", "bad")
+    filters: dict[str, Any] = {**_filters(request.form)}
+    return redirect(url_for("libres.desk.desk", **filters), 303)
 
-    @page.post("/desk/blockers/change")
-    def changed() -> ResponseReturnValue:
-        """Give a blocker another reason."""
-        here = edge()
-        here.insist(MANAGE)
-        reason = request.form.get("reason", "").strip()
-        if wrong := wrong_reason(reason):
-            raise InvalidRequest(errors={"reason": [wrong]})
-        return _acted(
-            here,
-            lambda known, key: known.change_blocker_reason(key.token, reason or None),
-            "The reason is changed.",
-        )
 
-    @page.post("/desk/blockers/remove")
-    def removed() -> ResponseReturnValue:
-        """Put what a blocker holds into service again."""
-        here = edge()
-        here.insist(MANAGE)
-        return _acted(
-            here,
-            lambda known, key: known.remove_blocker(key.token),
-            "It is in service again.",
-        )
+@page.get("/desk/blockers")
+def blockers() -> ResponseReturnValue:
+    """Show what is out of service."""
+    here = edge()
+    here.insist(MANAGE)
+    return _blockers_page(here, Wish({}))
 
-    desk_waiting.add_views(page)
-    return page
+
+@page.post("/desk/blockers")
+def added() -> ResponseReturnValue:
+    """Take a time out of service, or tell why not, beside what was typed."""
+    here = edge()
+    here.insist(MANAGE)
+    return _added(here, wish_of(request.form))
+
+
+@page.post("/desk/blockers/change")
+def changed() -> ResponseReturnValue:
+    """Give a blocker another reason."""
+    here = edge()
+    here.insist(MANAGE)
+    reason = request.form.get("reason", "").strip()
+    if wrong := wrong_reason(reason):
+        raise InvalidRequest(errors={"reason": [wrong]})
+    return _acted(
+        here,
+        lambda known, key: known.change_blocker_reason(key.token, reason or None),
+        "The reason is changed.",
+    )
+
+
+@page.post("/desk/blockers/remove")
+def removed() -> ResponseReturnValue:
+    """Put what a blocker holds into service again."""
+    here = edge()
+    here.insist(MANAGE)
+    return _acted(
+        here,
+        lambda known, key: known.remove_blocker(key.token),
+        "It is in service again.",
+    )
+
+
+desk_waiting.add_views(page)
 
 
 # Resources ----------------------------------------------------------------------------

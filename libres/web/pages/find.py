@@ -99,21 +99,18 @@ class View:
     once: str = field(default_factory=lambda: str(uuid4()))
 
 
-def blueprint() -> Blueprint:
-    """Make the view."""
-    page = Blueprint("find", __name__)
+page = Blueprint("find", __name__)
 
-    @page.get("/find")
-    def find() -> ResponseReturnValue:
-        """Ask what is looked for, and show the first times that fit."""
-        here = edge()
-        view = _view(here)
-        text = render_template(
-            "libres/find.html", view=view, can_book=here.caller.may(BOOK)
-        )
-        return text, 422 if view.wrong else 200
 
-    return page
+@page.get("/find")
+def find() -> ResponseReturnValue:
+    """Ask what is looked for, and show the first times that fit."""
+    here = edge()
+    view = _view(here)
+    text = render_template(
+        "libres/find.html", view=view, can_book=here.caller.may(BOOK)
+    )
+    return text, 422 if view.wrong else 200
 
 
 def _view(here: Edge) -> View:

@@ -63,21 +63,18 @@ class Card:
     url: str
 
 
-def blueprint() -> Blueprint:
-    """Make the view."""
-    page = Blueprint("home", __name__)
+page = Blueprint("home", __name__)
 
-    @page.get("/")
-    def home() -> str:
-        """Show the resources."""
-        here = edge()
-        first = max(0, request.args.get("from", 0, type=int))
-        with here.reading():
-            found = list(resources_of(here.context).all())
-            cards = [_card(here.context, each) for each in found[first : first + MOST]]
-        return render_template("libres/home.html", cards=cards, **_turns(first, found))
 
-    return page
+@page.get("/")
+def home() -> str:
+    """Show the resources."""
+    here = edge()
+    first = max(0, request.args.get("from", 0, type=int))
+    with here.reading():
+        found = list(resources_of(here.context).all())
+        cards = [_card(here.context, each) for each in found[first : first + MOST]]
+    return render_template("libres/home.html", cards=cards, **_turns(first, found))
 
 
 def _turns(first: int, found: list[Place]) -> dict[str, Any]:

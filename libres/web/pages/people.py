@@ -94,42 +94,42 @@ class Shown:
         return drawing.sentences(drawing.sheet_of(self.drawn))
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    page = Blueprint("people", __name__)
+page = Blueprint("people", __name__)
 
-    @page.get("/people")
-    def people() -> ResponseReturnValue:
-        """Show all spaces, and who is in them now."""
-        here = edge()
-        here.insist(READ)
-        with here.reading(), room("occupancy"):
-            house = Occupancy(here.context)
-            found = [_present(house, each) for each in house.spaces()]
-        return render_template("libres/people.html", spaces=found)
 
-    @page.get("/people/<int:number>")
-    def space(number: int) -> ResponseReturnValue:
-        """Show a day of a space."""
-        return render_template("libres/people_space.html", **_of(number))
+@page.get("/people")
+def people() -> ResponseReturnValue:
+    """Show all spaces, and who is in them now."""
+    here = edge()
+    here.insist(READ)
+    with here.reading(), room("occupancy"):
+        house = Occupancy(here.context)
+        found = [_present(house, each) for each in house.spaces()]
+    return render_template("libres/people.html", spaces=found)
 
-    @page.get("/people/<int:number>/now")
-    def now(number: int) -> Response:
-        """Give what changes of that page, for its script; 304 if nothing has."""
-        page = render_template("libres/people_now.html", **_of(number))
-        return conditional(Response(page))
 
-    @page.get("/people/<int:number>.svg")
-    def svg(number: int) -> Response:
-        """Draw a day of a space. Raises NotFound for a day that has not come."""
-        shown = _of(number)["shown"]
-        if shown.drawn is None:
-            raise NotFound
-        drawn = drawing.to_svg(shown.drawn)
-        policy = {"Content-Security-Policy": POLICY}
-        return conditional(Response(drawn, headers=policy, mimetype="image/svg+xml"))
+@page.get("/people/<int:number>")
+def space(number: int) -> ResponseReturnValue:
+    """Show a day of a space."""
+    return render_template("libres/people_space.html", **_of(number))
 
-    return page
+
+@page.get("/people/<int:number>/now")
+def now(number: int) -> Response:
+    """Give what changes of that page, for its script; 304 if nothing has."""
+    page = render_template("libres/people_now.html", **_of(number))
+    return conditional(Response(page))
+
+
+@page.get("/people/<int:number>.svg")
+def svg(number: int) -> Response:
+    """Draw a day of a space. Raises NotFound for a day that has not come."""
+    shown = _of(number)["shown"]
+    if shown.drawn is None:
+        raise NotFound
+    drawn = drawing.to_svg(shown.drawn)
+    policy = {"Content-Security-Policy": POLICY}
+    return conditional(Response(drawn, headers=policy, mimetype="image/svg+xml"))
 
 
 POLICY: Final = (

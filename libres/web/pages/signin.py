@@ -27,37 +27,36 @@ leave out tabs and line breaks."""
 UNKNOWN: Final = "Nobody has this key, or it was revoked."
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    page = Blueprint("signin", __name__)
+page = Blueprint("signin", __name__)
 
-    @page.get("/sign-in")
-    def sign_in() -> ResponseReturnValue:
-        """Ask for a key."""
-        return _form(None)
 
-    @page.post("/sign-in")
-    def signed_in() -> ResponseReturnValue:
-        """Look who has the key; guessing is limited, as it is for the API."""
-        here = edge()
-        guarding.check_token(request.form.get("csrf_token"))
-        here.limits.check_failures(request.remote_addr or "")
-        holder = _holder(here, request.form.get("key", "").strip())
-        if holder is None:
-            here.limits.note_failure(request.remote_addr or "")
-            return _form(UNKNOWN), 401, {"WWW-Authenticate": guarding.CHALLENGE}
-        _begin(holder)
-        flash(f"Welcome, {holder.name}.", "good")
-        return redirect(request.root_path + own_path(request.form.get("next")), 303)
+@page.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    """Ask for a key."""
+    return _form(None)
 
-    @page.post("/sign-out")
-    def sign_out() -> ResponseReturnValue:
-        """Forget who was here, and what they reserved."""
-        session.clear()
-        flash("You are signed out.", "good")
-        return redirect(url_for("libres.home.home"), 303)
 
-    return page
+@page.post("/sign-in")
+def signed_in() -> ResponseReturnValue:
+    """Look who has the key; guessing is limited, as it is for the API."""
+    here = edge()
+    guarding.check_token(request.form.get("csrf_token"))
+    here.limits.check_failures(request.remote_addr or "")
+    holder = _holder(here, request.form.get("key", "").strip())
+    if holder is None:
+        here.limits.note_failure(request.remote_addr or "")
+        return _form(UNKNOWN), 401, {"WWW-Authenticate": guarding.CHALLENGE}
+    _begin(holder)
+    flash(f"Welcome, {holder.name}.", "good")
+    return redirect(request.root_path + own_path(request.form.get("next")), 303)
+
+
+@page.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """Forget who was here, and what they reserved."""
+    session.clear()
+    flash("You are signed out.", "good")
+    return redirect(url_for("libres.home.home"), 303)
 
 
 def own_path(path: str | None) -> str:

@@ -67,60 +67,57 @@ LONGEST: Final = timedelta(hours=25)
 MOST_ID: Final = 2**31 - 1
 
 
-def blueprint() -> Blueprint:
-    """Make the views."""
-    page = Blueprint("week", __name__)
-
-    @page.get("/scale.css")
-    def scale_css() -> Response:
-        """Say which class stands for which row."""
-        kept = {"Cache-Control": "public, max-age=86400"}
-        return Response(scale(), headers=kept, mimetype="text/css")
-
-    @page.get("/week")
-    def first() -> ResponseReturnValue:
-        """Lead to the week of the resource that was chosen, or of the first one."""
-        here = edge()
-        with here.reading():
-            known = list(resources_of(here.context).all())
-        if not known:
-            return render_template("libres/week_none.html")
-        names = [each.name for each in known]
-        chosen = request.args.get("name", names[0])
-        day = request.args.get("day")
-        return redirect(url_for("libres.week.week", name=chosen, day=day), 303)
-
-    @page.get("/week/<name>")
-    def week(name: str) -> ResponseReturnValue:
-        """Show the week around a day, and what is chosen of it."""
-        here = edge()
-        return _page(here, name, Attempt(replace(filled(request.args), wrong={})))
-
-    _add_forms(page)
-    return page
+page = Blueprint("week", __name__)
 
 
-def _add_forms(page: Blueprint) -> None:
-    """Add what is done on the page."""
+@page.get("/scale.css")
+def scale_css() -> Response:
+    """Say which class stands for which row."""
+    kept = {"Cache-Control": "public, max-age=86400"}
+    return Response(scale(), headers=kept, mimetype="text/css")
 
-    @page.post("/week/<name>/book")
-    def booked(name: str) -> ResponseReturnValue:
-        """Book, or tell why not, and what else would do."""
-        return _tried(edge(), name, filled(request.form), _book)
 
-    @page.post("/week/<name>/wait")
-    def waiting(name: str) -> ResponseReturnValue:
-        """Wait for what is taken."""
-        return _tried(edge(), name, filled(request.form), _wait)
+@page.get("/week")
+def first() -> ResponseReturnValue:
+    """Lead to the week of the resource that was chosen, or of the first one."""
+    here = edge()
+    with here.reading():
+        known = list(resources_of(here.context).all())
+    if not known:
+        return render_template("libres/week_none.html")
+    names = [each.name for each in known]
+    chosen = request.args.get("name", names[0])
+    day = request.args.get("day")
+    return redirect(url_for("libres.week.week", name=chosen, day=day), 303)
 
-    @page.post("/week/<name>/give-back")
-    def given_back(name: str) -> ResponseReturnValue:
-        """Remove a reservation of one's own."""
-        here = edge()
-        place = here.place(name)
-        give_back(here, place, *_reservation())
-        flash("Given back: others can have it now.", "good")
-        return redirect(_url(place, day=request.form.get("day")), 303)
+
+@page.get("/week/<name>")
+def week(name: str) -> ResponseReturnValue:
+    """Show the week around a day, and what is chosen of it."""
+    here = edge()
+    return _page(here, name, Attempt(replace(filled(request.args), wrong={})))
+
+
+@page.post("/week/<name>/book")
+def booked(name: str) -> ResponseReturnValue:
+    """Book, or tell why not, and what else would do."""
+    return _tried(edge(), name, filled(request.form), _book)
+
+
+@page.post("/week/<name>/wait")
+def waiting(name: str) -> ResponseReturnValue:
+    """Wait for what is taken."""
+    return _tried(edge(), name, filled(request.form), _wait)
+
+
+@page.post("/week/<name>/give-back")
+def given_back(name: str) -> ResponseReturnValue:
+    """Remove a reservation of one's own."""
+    here = edge()
+    place = here.place(name)
+    give_back(here, place, *_reservation())
+    flash("Given back: others can have it now.", "good")
+    return redirect(_url(place, day=request.form.get("day")), 303)
 
 
 def _reservation() -> tuple[Any, int]:

@@ -115,22 +115,19 @@ class Line:
     cells: tuple[Cell | None, ...]
 
 
-def blueprint() -> Blueprint:
-    """Make the view."""
-    page = Blueprint("who", __name__)
+page = Blueprint("who", __name__)
 
-    @page.get("/who")
-    def who() -> ResponseReturnValue:
-        """Show how many are free; to who may read, also who they are."""
-        here = edge()
-        sees_all = here.caller.may(READ)
-        with here.reading(), room("timetable"):
-            asked = _asked(here)
-            shown = _shown(here, asked, sees_all=sees_all)
-        status = 422 if asked.wrong else 200
-        return render_template("libres/who.html", asked=asked, **shown), status
 
-    return page
+@page.get("/who")
+def who() -> ResponseReturnValue:
+    """Show how many are free; to who may read, also who they are."""
+    here = edge()
+    sees_all = here.caller.may(READ)
+    with here.reading(), room("timetable"):
+        asked = _asked(here)
+        shown = _shown(here, asked, sees_all=sees_all)
+    status = 422 if asked.wrong else 200
+    return render_template("libres/who.html", asked=asked, **shown), status
 
 
 def _shown(here: Edge, asked: Asked, *, sees_all: bool) -> dict[str, Any]:
