@@ -9,11 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from libres.modules.errors import insist
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flask import Request
 
     from libres.context.core import Context
@@ -48,27 +44,12 @@ class Caller:
 
     def may(self, scope: str) -> bool:
         """Tell whether they may do what a scope stands for."""
-        return scope in self.scopes
+        implied = (IMPLIED.get(each, ()) for each in self.scopes)
+        return scope in self.scopes or any(scope in each for each in implied)
 
     def has_email(self, email: str) -> bool:
         """Tell whether an address is theirs."""
-        return email.strip().lower() == (self.email or "").lower()
-
-
-def caller(
-    name: str,
-    scopes: Iterable[str],
-    email: str | None = None,
-    id: str = "",  # noqa: A002
-) -> Caller:
-    """Make a caller with scopes, and those that belong to them.
-
-    Raises Misuse for a scope that is none.
-    """
-    given = frozenset(scopes)
-    insist(given <= set(SCOPES), f"The scopes are {', '.join(SCOPES)}.")
-    implied = [IMPLIED.get(scope, frozenset()) for scope in given]
-    return Caller(name, given.union(*implied), email, id)
+        return bool(self.email) and email.strip().lower() == str(self.email).lower()
 
 
 class Identity(Protocol):

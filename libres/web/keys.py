@@ -15,7 +15,7 @@ from libres.db.passing import fetch
 from libres.domain.days import UTC
 from libres.modules.errors import insist
 from libres.web.errors import NotFound, NotIdentified
-from libres.web.identity import SCOPES, Caller, caller
+from libres.web.identity import SCOPES, Caller
 from libres.web.models import WebKey
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Keys:
     def _found(self, query: Any, value: object) -> Caller | None:
         values = {"context": self.context.name, "value": value}
         for row in fetch(self._session, query, values):
-            return caller(row.name, row.scopes, row.email, str(row.id))
+            return Caller(row.name, frozenset(row.scopes), row.email, str(row.id))
         return None
 
 

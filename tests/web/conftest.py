@@ -16,6 +16,9 @@ from tests.occupancy.conftest import make_occupancy
 from tests.timetable.conftest import make_timetable
 from tests.web.browser import browser, served, visitor  # noqa: F401 - fixtures
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A token, or an id, that stands for nothing."""
+
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

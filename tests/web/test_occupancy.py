@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
 
@@ -11,7 +10,7 @@ from libres.occupancy import Occupancy
 from libres.web import create_app
 from libres.web.settings import WebSettings
 from tests.occupancy.conftest import SAMPLE, at, event, furnished
-from tests.web.conftest import Client
+from tests.web.conftest import NOBODY, Client
 
 KEYS = {"283": "key of 283", "423": "key of 423"}
 NOTHING = dict.fromkeys(
@@ -132,7 +131,7 @@ UNKNOWN = [
     "-1",
     "²",
     "A",
-    str(uuid4()),
+    NOBODY,
     "x" * 5000,
     "a\0b",
     "..",

@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +14,7 @@ from libres.db.models import Allocation
 from libres.modules import events
 from libres.web import Place, create_app
 from libres.web.directory import Directory
-from tests.web.conftest import SETTINGS, Client, at, iso
+from tests.web.conftest import NOBODY, SETTINGS, Client, at, iso
 
 HALL = "/resources/hall/reservations"
 BOOKINGS = "/resources/hall/bookings"
@@ -216,7 +215,11 @@ def test_group_by_hand(booker, context, place, group, by_group):
         pytest.param({"dates": None}, "dates", id="null"),
         pytest.param({"dates": {"start": 1}}, "dates", id="an object for a list"),
         pytest.param({"dates": wish()["dates"] * 101}, "dates", id="too many"),
-        pytest.param({"group": str(uuid4())}, "dates", id="dates and a group"),
+        pytest.param(
+            {"group": NOBODY},
+            "dates",
+            id="dates and a group",
+        ),
         pytest.param({"quota": 0}, "quota", id="no place"),
         pytest.param({"quota": 10**30}, "quota", id="too many places"),
         pytest.param({"quota": True}, "quota", id="true is no number"),
@@ -249,7 +252,10 @@ def test_malformed(booker, change, field):
         pytest.param(wish("09:00", "09:00"), id="empty"),
         pytest.param(wish("07:00", "09:00"), id="begins before it is open"),
         pytest.param(wish("20:00", "21:00"), id="nothing there"),
-        pytest.param({"email": ADA, "group": str(uuid4())}, id="an unknown group"),
+        pytest.param(
+            {"email": ADA, "group": NOBODY},
+            id="an unknown group",
+        ),
         pytest.param({"email": ADA}, id="nothing meant"),
         pytest.param(
             {
@@ -384,7 +390,7 @@ def test_listed_resources_only(booker, context, place):
 @pytest.mark.parametrize(
     "token",
     [
-        str(uuid4()),
+        NOBODY,
         "nonsense",
         "%00",
         "<script>",

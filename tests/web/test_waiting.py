@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import pytest
 
 from libres.web import Place, WebSettings, create_app
 from libres.web.directory import Directory
-from tests.web.conftest import DAY, HOUR, MONDAY, Client, at, iso
+from tests.web.conftest import DAY, HOUR, MONDAY, NOBODY, Client, at, iso
 
 WAITING = "/resources/hall/waiting"
 ADA, BOB, EVE = (f"{name}@example.org" for name in ("ada", "bob", "eve"))
@@ -288,7 +287,15 @@ class TestAccess:
         assert manager.post(f"{path}/serve").status_code == 404
 
     @pytest.mark.parametrize(
-        "entry", [str(uuid4()), "1", "%00", "<script>", "..", "x" * 999]
+        "entry",
+        [
+            NOBODY,
+            "1",
+            "%00",
+            "<script>",
+            "..",
+            "x" * 999,
+        ],
     )
     def test_unknown(self, manager, entry):
         """What is no id leads nowhere."""
