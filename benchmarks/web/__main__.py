@@ -20,6 +20,7 @@ from benchmarks.web import asking
 from benchmarks.web.asking import Kind
 from benchmarks.web.driving import Client, Driven, drive, served
 from benchmarks.web.filling import Filled, fill
+from libres.cli.serving import THREADS
 
 CLIENTS = (1, 8, 32)
 
@@ -33,7 +34,7 @@ Found = dict[str, list[Driven]]
 @click.option("--days", default=60, show_default=True, type=click.IntRange(8))
 @click.option("--clients", multiple=True, type=click.IntRange(1), default=CLIENTS)
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(0.1))
-@click.option("--threads", default=8, show_default=True, type=click.IntRange(1))
+@click.option("--threads", default=THREADS, show_default=True, type=click.IntRange(1))
 @click.option("--dsn", help="A server to use; else one is started and deleted.")
 def main(
     rooms: int,

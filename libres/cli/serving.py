@@ -30,8 +30,8 @@ NEEDED: Final = ("flask", "apiflask", "flask_wtf", "limits", "waitress")
 
 MISSING: Final = "The pages need more than is installed: pip install 'libres[web]'."
 
-THREADS: Final = 8
-"""Requests that are answered at once; the pools of a context have ten connections."""
+THREADS: Final = 4
+"""Requests that are answered at once: one process of Python has no use for more."""
 
 LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a request that are read at all; the application itself refuses sooner."""
