@@ -91,6 +91,9 @@ class Edge:
 
         A host's provider that has no ``read_only_session()`` lends its session.
         """
+        if self.context.read_only_session is not None:
+            yield
+            return
         provider = self.context.get_service("session_provider")
         if not callable(getattr(provider, "read_only_session", None)):
             yield
