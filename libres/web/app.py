@@ -136,7 +136,6 @@ def document(url: str = "") -> dict[str, Any]:
         AUTO_404_RESPONSE=False,
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_AUTH_ERROR_RESPONSE=False,
-        AUTO_TAGS=False,
         DESCRIPTION="Reserve things in time, never twice.",
         SERVERS=[{"url": url or "/"}],
         SECURITY_SCHEMES={

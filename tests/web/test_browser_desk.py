@@ -46,6 +46,13 @@ def test_dark(visitor, key_of):
     check_accessible(visitor(key_of("manage"), dark=True).open("/desk"))
 
 
+def test_hidden(visitor, key_of):
+    """The button that Enter presses in a box is nothing to look at."""
+    page = visitor(key_of("manage")).open("/desk")
+    assert page.get_by_text("Decide nothing").count() == 1
+    assert page.get_by_text("Decide nothing").is_hidden()
+
+
 def test_two_at_once(visitor, key_of):
     """Of two people at the desk the second one is told that it was done already."""
     first = visitor(key_of("manage", name="First")).open("/desk")

@@ -14,7 +14,7 @@ def test_served_from_here(anyone):
     assert page.status_code == 200
     loaded = re.findall(r'(?:src|href|data-document)="([^"]*)"', page.text)
     assert "/openapi.json" in loaded
-    assert len(loaded) == 5
+    assert len(loaded) == 6
     for path in loaded:
         assert path.startswith("/")
         with anyone.get(path) as found:

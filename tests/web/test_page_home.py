@@ -30,7 +30,7 @@ def test_free(tab):
     assert "The hall" in page
     assert "Monday 30 November" in page
     assert "08:00 to 18:00" in page
-    assert "all free" in page
+    assert "100 % free" in page
 
 
 def test_partly_taken(tab, context, place):
@@ -52,7 +52,7 @@ def test_over(tab, clock):
     clock.now = at("18:00")
     page = tab.open("/").text
     assert "<strong>over</strong>" in page
-    assert "all free" not in page
+    assert "100 % free" not in page
 
 
 def test_no_allocation(tab, clock):

@@ -248,3 +248,10 @@ class TestCalendar:
         with counted_on(provider.read_only_engine) as statements:
             assert len(calendar(anyone, **query)) == 5 + number
         assert len(statements) == 2
+
+
+def test_document_tags(anyone):
+    """Operations are told in groups: what belongs together stands together."""
+    paths = anyone.get("/openapi.json").json["paths"]
+    assert paths["/resources"]["get"]["tags"] == ["Resources"]
+    assert paths["/spaces"]["get"]["tags"] == ["Occupancy"]

@@ -47,8 +47,6 @@ class Time:
             return "over"
         if self.percent <= 0:
             return "nothing free"
-        if self.percent >= 100:
-            return "all free"
         return f"{max(1, int(self.percent))} % free"
 
 
