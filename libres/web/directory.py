@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sqlalchemy import Text, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from libres.context.core import ContextServicesMixin
 from libres.db.passing import fetch
 from libres.db.scheduler import Scheduler
 from libres.domain.days import check_timezone
@@ -21,8 +22,6 @@ from libres.web.errors import NotFound
 from libres.web.models import WebResource
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from libres.context.core import Context
 
 SERVICE: Final = "resources"
@@ -54,23 +53,15 @@ class Resources(Protocol):
         ...
 
 
-class Directory:
+class Directory(ContextServicesMixin):
     """The resources of a context, in its table."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    @property
-    def _session(self) -> Session:
-        session: Session = (
-            self.context.read_only_session
-            or self.context.get_service("session_provider").session()
-        )
-        return session
-
     def all(self) -> list[Place]:
         """Return all resources, by position and title."""
-        rows = fetch(self._session, _ALL, {"context": self.context.name})
+        rows = fetch(self.session, _ALL, {"context": self.context.name})
         return [_place(row) for row in rows]
 
     def named(self, name: str) -> Place:
@@ -78,7 +69,7 @@ class Directory:
         if "\0" in name:
             raise NotFound
         values = {"context": self.context.name, "name": name}
-        for row in fetch(self._session, _BY_NAME, values):
+        for row in fetch(self.session, _BY_NAME, values):
             return _place(row)
         raise NotFound
 
@@ -102,7 +93,7 @@ class Directory:
             "position": place.position,
         }
         row = {"context": self.context.name, "name": place.name, **values}
-        self._session.execute(
+        self.session.execute(
             insert(WebResource)
             .values(**row)
             .on_conflict_do_update(constraint="web_resources_name", set_=values)
@@ -111,7 +102,7 @@ class Directory:
     def remove(self, name: str) -> None:
         """Take a resource off the list; its records remain. Raises NotFound."""
         match = WebResource.context == self.context.name, WebResource.name == name
-        gone = self._session.execute(delete(WebResource).where(*match))
+        gone = self.session.execute(delete(WebResource).where(*match))
         if not gone.rowcount:  # type: ignore[attr-defined]
             raise NotFound
 

@@ -246,3 +246,13 @@ class Span(Schema):
 
     start = Moment(required=True, metadata={"format": "date-time"})
     end = Moment(required=True, metadata={"format": "date-time"})
+
+
+class Paged(Schema):
+    """A page of a list, and where the next one begins."""
+
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The cursor of the next page; null: it was the last."},
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, insert, select, update
 
+from libres.context.core import ContextServicesMixin
 from libres.db.passing import fetch
 from libres.domain.days import UTC
 from libres.modules.errors import insist
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from flask import Request
-    from sqlalchemy.orm import Session
 
     from libres.context.core import Context
 
@@ -49,19 +49,11 @@ class Key:
     revoked: datetime | None
 
 
-class Keys:
+class Keys(ContextServicesMixin):
     """The keys of a context."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-
-    @property
-    def _session(self) -> Session:
-        session: Session = (
-            self.context.read_only_session
-            or self.context.get_service("session_provider").session()
-        )
-        return session
 
     def create(
         self, name: str, scopes: Collection[str], email: str | None = None
@@ -81,20 +73,20 @@ class Keys:
             "scopes": sorted(set(scopes)),
             "hash": hashed(key),
         }
-        self._session.execute(insert(WebKey).values(**values))
+        self.session.execute(insert(WebKey).values(**values))
         return key
 
     def all(self) -> list[Key]:
         """Return all keys, the oldest first."""
         query = select(*_KEY).where(WebKey.context == self.context.name)
-        rows = fetch(self._session, query.order_by(WebKey.created, WebKey.id), {})
+        rows = fetch(self.session, query.order_by(WebKey.created, WebKey.id), {})
         return [_key(row) for row in rows]
 
     def revoke(self, id: uuid.UUID) -> None:  # noqa: A002 - as in the table
         """Let a key open nothing from now on. Raises NotFound."""
         match = WebKey.context == self.context.name, WebKey.id == id
         change = update(WebKey).where(*match).values(revoked=func.now())
-        if not self._session.execute(change).rowcount:  # type: ignore[attr-defined]
+        if not self.session.execute(change).rowcount:  # type: ignore[attr-defined]
             raise NotFound
 
     def holder(self, key: str) -> Caller | None:
@@ -122,7 +114,7 @@ class Keys:
 
     def _found(self, query: Any, value: object) -> Caller | None:
         values = {"context": self.context.name, "value": value}
-        for row in fetch(self._session, query, values):
+        for row in fetch(self.session, query, values):
             return Caller(row.name, frozenset(row.scopes), row.email, str(row.id))
         return None
 

@@ -26,6 +26,7 @@ from libres.web.fields import (
     Identifier,
     Moment,
     Page,
+    Paged,
     Query,
     Schema,
     Span,
@@ -34,6 +35,7 @@ from libres.web.fields import (
     moment_of,
 )
 from libres.web.identity import MANAGE, READ
+from libres.web.ranges import Range
 
 if TYPE_CHECKING:
     from flask import Response
@@ -110,15 +112,8 @@ class ChangedAllocation(Schema):
     data = Data(allow_none=True)
 
 
-class ListedRange(Page):
+class ListedRange(Page, Range):
     """A part of the allocations that touch a time."""
-
-    start = Moment(required=True, data_key="from", metadata={"format": "date-time"})
-    end = Moment(required=True, data_key="to", metadata={"format": "date-time"})
-
-    @validates_schema
-    def _check(self, data: dict[str, Any], **_more: Any) -> None:
-        check_range(data["start"], data["end"], edge().settings.longest_range)
 
 
 class Unwanted(Query):
@@ -165,14 +160,8 @@ class Allocations(Schema):
     allocations = fields.List(fields.Nested(ShownAllocation), required=True)
 
 
-class PageOfAllocations(Allocations):
+class PageOfAllocations(Allocations, Paged):
     """Some of the allocations, by start."""
-
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The cursor of the next page; null: that is all."},
-    )
 
 
 class RemovedPlaces(Schema):

@@ -15,7 +15,7 @@ from libres.web.api.reservations import DatesOrGroup, Listing, ShownTimes
 from libres.web.documenting import documented
 from libres.web.edge import answer, edge, nothing, polled
 from libres.web.errors import NotFound
-from libres.web.fields import Identifier, Schema, Span, Text
+from libres.web.fields import Identifier, Paged, Schema, Span, Text
 from libres.web.identity import MANAGE, READ
 from libres.web.records import known, numbered, page_of, tell_blockers
 
@@ -59,15 +59,10 @@ class ShownBlocker(ShownTimes):
     group = Identifier(allow_none=True)
 
 
-class ShownBlockers(Schema):
+class ShownBlockers(Paged):
     """A page of blockers, the oldest first."""
 
     blockers = fields.List(fields.Nested(ShownBlocker), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The cursor of the next page; null: it was the last."},
-    )
 
 
 class ShownBlockerToken(Schema):

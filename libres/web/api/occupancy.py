@@ -15,7 +15,6 @@ from libres.occupancy.ingesting import MOST_REFUSED, Outcome
 from libres.occupancy.places import hashed
 from libres.occupancy.readings import reading_of
 from libres.occupancy.values import HIGHEST
-from libres.web.api.resources import Range
 from libres.web.api.specified import described, specified
 from libres.web.bodies import read
 from libres.web.documenting import documented
@@ -23,6 +22,7 @@ from libres.web.edge import Edge, answer, edge, polled
 from libres.web.errors import InvalidRequest, NotFound, NotIdentified, TooLarge
 from libres.web.fields import Moment, Query, Schema, Text, Whole, uuid_of
 from libres.web.identity import MANAGE, READ, SENSOR
+from libres.web.ranges import Range
 from libres.web.sensors import HEADER, check_key
 
 if TYPE_CHECKING:

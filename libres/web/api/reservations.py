@@ -28,6 +28,7 @@ from libres.web.fields import (
     Identifier,
     Moment,
     Page,
+    Paged,
     Schema,
     Span,
     Whole,
@@ -205,15 +206,10 @@ class ShownToken(Schema):
     reservations = fields.List(fields.Nested(ShownReservation), required=True)
 
 
-class ShownReservations(Schema):
+class ShownReservations(Paged):
     """A page of reservations, the oldest first."""
 
     reservations = fields.List(fields.Nested(ShownReservation), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The cursor of the next page; null: it was the last."},
-    )
 
 
 ROOT: Final = "/resources/<name>/reservations"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from apiflask import APIBlueprint
-from marshmallow import fields, validates_schema
+from marshmallow import fields
 
 from libres.db.operations.availability import drawn
 from libres.domain.days import to_zone
@@ -14,8 +14,9 @@ from libres.web.directory import Directory, Place, resources_of
 from libres.web.documenting import documented
 from libres.web.edge import Edge, edge, nothing, polled
 from libres.web.errors import NotAllowed
-from libres.web.fields import Moment, Query, Schema, Text, Whole, check_range
+from libres.web.fields import Moment, Schema, Text, Whole
 from libres.web.identity import MANAGE
+from libres.web.ranges import Range
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,17 +47,6 @@ class Described(Schema):
     timezone = Text(shortest=1, required=True)
     blocking_names = fields.List(Text(shortest=1), load_default=())
     position = Whole(least=-10_000, most=10_000, load_default=0)
-
-
-class Range(Query):
-    """A time, half-open."""
-
-    start = Moment(required=True, data_key="from", metadata={"format": "date-time"})
-    end = Moment(required=True, data_key="to", metadata={"format": "date-time"})
-
-    @validates_schema
-    def _check(self, data: dict[str, Any], **_more: Any) -> None:
-        check_range(data["start"], data["end"], edge().settings.longest_range)
 
 
 class Partition(Schema):

@@ -31,6 +31,7 @@ from libres.web.documenting import documented
 from libres.web.edge import answer, edge
 from libres.web.errors import InvalidRequest, NotFound
 from libres.web.fields import Moment, Query, Schema, Span, Text, Whole, check_range
+from libres.web.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,17 +80,6 @@ def _weekdays() -> fields.List[str]:
         load_default=(),
         metadata={"description": "Local weekdays; none: any."},
     )
-
-
-class Range(Query):
-    """A time, half-open."""
-
-    start = Moment(required=True, data_key="from", metadata={"format": "date-time"})
-    end = Moment(required=True, data_key="to", metadata={"format": "date-time"})
-
-    @validates_schema
-    def _check(self, data: dict[str, Any], **_more: Any) -> None:
-        check_range(data["start"], data["end"], edge().settings.longest_range)
 
 
 class AllocationSearch(Span):

@@ -17,13 +17,13 @@ from libres.timetable import Applied, InvalidSubject, Reason, Timetable, Weekly
 from libres.timetable.asking import RASTER
 from libres.timetable.rules import merged
 from libres.timetable.windows import LONGEST_NAME, MOST_WINDOWS, name_of
-from libres.web.api.resources import Range
 from libres.web.api.specified import insist_on_one, specified
 from libres.web.documenting import documented
 from libres.web.edge import Edge, answer, edge, polled
 from libres.web.errors import InvalidRequest, NotFound
 from libres.web.fields import Day, Moment, Query, Schema, Text, Whole, check_range
 from libres.web.identity import BOOK, MANAGE, READ
+from libres.web.ranges import Range
 
 if TYPE_CHECKING:
     from flask import Response

@@ -25,7 +25,16 @@ from libres.web.edge import (
     polled,
 )
 from libres.web.errors import InvalidRequest
-from libres.web.fields import Data, Email, Identifier, Moment, Schema, Span, Whole
+from libres.web.fields import (
+    Data,
+    Email,
+    Identifier,
+    Moment,
+    Paged,
+    Schema,
+    Span,
+    Whole,
+)
 from libres.web.identity import BOOK, MANAGE, READ
 from libres.web.records import known
 from libres.web.rooms import room
@@ -83,15 +92,10 @@ class ShownWaiting(ShownEntry):
     created = Moment(required=True)
 
 
-class ShownWaitingList(Schema):
+class ShownWaitingList(Paged):
     """A page of a waiting list, by turn."""
 
     entries = fields.List(fields.Nested(ShownWaiting), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "The cursor of the next page; null: it was the last."},
-    )
 
 
 class ServedToken(Schema):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
+from libres.context.core import ContextServicesMixin
 from libres.db.passing import fetch
 from libres.domain.days import UTC
 from libres.modules.errors import insist
@@ -18,8 +19,6 @@ from libres.web.feeds.secrets import hashed, new_secret
 from libres.web.feeds.values import KEPT, KINDS, LEVELS, Feed, Kind, Level, NewFeed
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from libres.context.core import Context
     from libres.web.feeds.events import Calendar, FreeBusy
 
@@ -33,19 +32,11 @@ def feed_url(secret: str, base: str = "") -> str:
     return f"{base.rstrip('/')}/feeds/{secret}.ics"
 
 
-class Feeds:
+class Feeds(ContextServicesMixin):
     """The feeds of a context."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-
-    @property
-    def _session(self) -> Session:
-        session: Session = (
-            self.context.read_only_session
-            or self.context.get_service("session_provider").session()
-        )
-        return session
 
     def create(self, kind: Kind, name: str, level: Level = "busy") -> str:
         """Make a feed and return its secret; as `make` does."""
@@ -72,7 +63,7 @@ class Feeds:
             "hash": hashed(secret),
         }
         made = insert(WebFeed).values(**values).returning(WebFeed.id)
-        return NewFeed(self._session.execute(made).scalar_one(), secret)
+        return NewFeed(self.session.execute(made).scalar_one(), secret)
 
     def all(self) -> list[Feed]:
         """Return all feeds, the oldest first."""
@@ -90,7 +81,7 @@ class Feeds:
         match = WebFeed.context == self.context.name, WebFeed.id == id
         since = func.coalesce(WebFeed.revoked, func.now())
         change = update(WebFeed).where(*match).values(revoked=since)
-        if not self._session.execute(change).rowcount:  # type: ignore[attr-defined]
+        if not self.session.execute(change).rowcount:  # type: ignore[attr-defined]
             raise NotFound
 
     def forget(self, days: int = KEPT.days) -> int:
@@ -100,26 +91,26 @@ class Feeds:
         Raises Misuse for days that make no sense.
         """
         insist(0 <= days <= LONG_AGO, f"days is from 0 to {LONG_AGO}.")
-        return reading.forget(self._session, timedelta(days=days))
+        return reading.forget(self.session, timedelta(days=days))
 
     def calendar(self, secret: str) -> Calendar:
         """Return what a feed tells. Raises NotFound. Three statements at most."""
         feed = self._opened(secret)
-        return reading.calendar(self.context, self._session, feed)
+        return reading.calendar(self.context, self.session, feed)
 
     def freebusy(self, secret: str) -> FreeBusy:
         """Return when what a feed is about is busy. Raises NotFound."""
         feed = self._opened(secret)
-        return reading.freebusy(self.context, self._session, feed)
+        return reading.freebusy(self.context, self.session, feed)
 
     def _feeds(self, query: Any) -> list[Feed]:
         ours = query.where(WebFeed.context == self.context.name)
         ordered = ours.order_by(WebFeed.created, WebFeed.id)
-        return [_feed(row) for row in fetch(self._session, ordered, {})]
+        return [_feed(row) for row in fetch(self.session, ordered, {})]
 
     def _opened(self, secret: str) -> Feed:
         values = {"context": self.context.name, "hash": hashed(secret)}
-        for row in fetch(self._session, _BY_SECRET, values):
+        for row in fetch(self.session, _BY_SECRET, values):
             return _feed(row)
         raise NotFound
 
