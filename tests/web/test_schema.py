@@ -19,7 +19,7 @@ from libres.web import WebSettings, create_app
 from libres.web.app import document
 from libres.web.keys import Keys
 
-EXAMPLES = int(os.environ.get("LIBRES_SCHEMA_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("LIBRES_SCHEMA_EXAMPLES", "10"))
 """Requests per operation and test."""
 
 VERBS = {"get", "put", "post", "patch", "delete"}
