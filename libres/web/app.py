@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from apiflask import APIFlask
@@ -56,11 +57,10 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Lax",
     )
     chosen = settings or WebSettings()
-    limits = Limits(chosen)
 
     @app.before_request
     def _begin() -> None:
-        g.libres = Edge(context, chosen, limits)
+        g.libres = Edge(context, chosen)
 
     app.context_processor(pages.known)
     app.register_blueprint(blueprint(context, chosen))
@@ -130,6 +130,12 @@ def _prefix() -> str:
 
 def document(url: str = "") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the API, which is at a URL."""
+    return {**_described(), "servers": [{"url": url or "/"}]}
+
+
+@cache
+def _described() -> dict[str, Any]:
+    """Make the document, wherever the API is: once, as that takes a while."""
     app = APIFlask("libres", title="libres", version=__version__, docs_path=None)
     app.config.update(
         OPENAPI_VERSION="3.1.0",
@@ -137,7 +143,6 @@ def document(url: str = "") -> dict[str, Any]:
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_AUTH_ERROR_RESPONSE=False,
         DESCRIPTION="Reserve things in time, never twice.",
-        SERVERS=[{"url": url or "/"}],
         SECURITY_SCHEMES={
             "key": {
                 "type": "http",

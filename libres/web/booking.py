@@ -32,7 +32,6 @@ from libres.web.showing import Viewer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from libres.db.models import Reservation
     from libres.db.scheduler import Scheduler
     from libres.web.directory import Place
     from libres.web.edge import Edge
@@ -266,18 +265,11 @@ def give_back(here: Edge, place: Place, token: UUID, id: int) -> None:  # noqa: 
     def write() -> None:
         scheduler = place.scheduler(here.context)
         found = scheduler.reservations_by_token(token, id).first()
-        if found is None or not _is_theirs(found, viewer):
+        if found is None or not viewer.has(found.token, found.email):
             raise NotFound
         scheduler.remove_reservation(token, id)
 
     here.write(write)
-
-
-def _is_theirs(found: Reservation, viewer: Viewer) -> bool:
-    email = (viewer.email or "").lower()
-    return found.token in viewer.tokens or (
-        bool(email) and found.email.lower() == email
-    )
 
 
 # Refusing -----------------------------------------------------------------------------

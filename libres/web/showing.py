@@ -53,6 +53,11 @@ class Viewer:
     sees_all: bool = False
     """Whether they may know whose the other ones are."""
 
+    def has(self, token: UUID, email: str) -> bool:
+        """Tell whether a reservation of this token and address is theirs."""
+        own_email = bool(self.email) and email.lower() == str(self.email).lower()
+        return token in self.tokens or own_email
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -293,7 +298,6 @@ def _is_mine() -> Any:
 
 
 def _held_from(row: Any, viewer: Viewer) -> Held:
-    own_email = bool(viewer.email) and row.email.lower() == (viewer.email or "").lower()
     is_group = row.target_type == "group"
     return Held(
         id=row.id,
@@ -302,7 +306,7 @@ def _held_from(row: Any, viewer: Viewer) -> Held:
         span=None if is_group else Span.from_stored(row.start, row.end),
         title=_title(row),
         quota=row.quota,
-        is_mine=own_email or row.token in viewer.tokens,
+        is_mine=viewer.has(row.token, row.email),
         is_pending=row.status == "pending",
     )
 
