@@ -1,0 +1,1 @@
+"""Notes every change of registered tables, whoever makes it, by triggers."""

@@ -1,0 +1,1 @@
+"""The feed of changes: numbered without gaps, read by position, kept for a while."""

@@ -1,0 +1,91 @@
+"""Numbers what is pending: one at a time per context, and only what is committed.
+
+A reader by position can never pass a change that it has not seen: only what is visible
+is numbered, and nobody numbers at the same time. Changes of one row are in order,
+because the transactions that made them have waited for each other; those of one
+transaction are together, since they are sorted by the last change of their transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, text
+
+from libres.sync.feed import partitions
+from libres.sync.transacting import apart
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from libres.context.core import Context
+
+IS_PENDING: Final = text(
+    "SELECT EXISTS (SELECT FROM sync_pending WHERE context = :context)"
+).bindparams(bindparam("context"))
+
+LOCK: Final = text("""\
+SELECT pg_advisory_xact_lock(hashtextextended('libres.sync/' || :context, 0)),
+    clock_timestamp()
+""")
+"""Held until the commit; the statement after it sees what others have committed."""
+
+NUMBER: Final = text("""\
+WITH head AS (
+    SELECT position, greatest(numbered, clock_timestamp()) AS numbered
+    FROM sync_feeds WHERE context = :context
+), moved AS (
+    DELETE FROM sync_pending WHERE context = :context RETURNING *
+), ranked AS (
+    SELECT moved.*, max(seq) OVER (PARTITION BY xid) AS last_seq FROM moved
+), written AS (
+    INSERT INTO sync_changes (
+        context, position, seq, xid, tx_end, relation, key, operation, before, after,
+        tenant, tenant_before, actor, request, reason, at, numbered
+    )
+    SELECT context,
+        head.position + row_number() OVER (ORDER BY last_seq, seq), seq, xid,
+        seq = last_seq, relation, key, operation, before, after,
+        tenant, tenant_before, actor, request, reason, at, head.numbered
+    FROM ranked CROSS JOIN head
+    ORDER BY last_seq, seq
+    RETURNING relation, key, seq, operation
+), versions AS (
+    INSERT INTO sync_versions (context, relation, key, version, gone)
+    SELECT DISTINCT ON (relation, key)
+        :context, relation, key, seq, operation = 'delete'
+    FROM written ORDER BY relation, key, seq DESC
+    ON CONFLICT (context, relation, key)
+    DO UPDATE SET version = excluded.version, gone = excluded.gone
+)
+UPDATE sync_feeds SET
+    position = sync_feeds.position + (SELECT count(*) FROM written),
+    numbered = head.numbered
+FROM head WHERE context = :context AND EXISTS (SELECT FROM written)
+RETURNING (SELECT count(*) FROM written) AS count
+""").bindparams(bindparam("context"))
+
+
+def number(context: Context) -> int:
+    """Number what is pending and committed, in a transaction of its own; return how
+    many changes there were. One statement if there is nothing to do."""
+    with apart(context) as connection:
+        values = {"context": context.name}
+        if not connection.execute(IS_PENDING, values).scalar():
+            return 0
+        return _number(connection, context.name)
+
+
+def _number(connection: Connection, context: str) -> int:
+    values = {"context": context}
+    now: datetime = connection.execute(LOCK, values).one()[1]
+    partitions.ensure(connection, now)
+    connection.execute(BEGIN, values)
+    return int(connection.execute(NUMBER, values).scalar() or 0)
+
+
+BEGIN: Final = text("""\
+INSERT INTO sync_feeds (context) VALUES (:context) ON CONFLICT (context) DO NOTHING
+""").bindparams(bindparam("context"))
+"""Without a head nothing would be numbered, and what is pending would be lost."""

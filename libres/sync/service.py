@@ -1,0 +1,72 @@
+"""The facade of synchronisation: signature, docstring, one call."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from libres.context.core import Context, ContextServicesMixin
+from libres.sync import acting, schema
+from libres.sync.capture import installing
+from libres.sync.feed import numbering
+from libres.sync.registry import Registry, registry_of
+
+__all__ = ("Sync",)
+
+
+class Sync(ContextServicesMixin):
+    """Push and pull for the devices of organisations that share a server.
+
+    Cheap to make, without state; works in the session and transaction of the context,
+    but for what says otherwise.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    # Setting up -----------------------------------------------------------------------
+
+    @property
+    def registry(self) -> Registry:
+        """The models that are synchronised, in this process; register yours here."""
+        return registry_of(self.context)
+
+    def setup(self) -> None:
+        """Create what is missing in the database, and note the changes of all
+        registered models from now on; see `libres.sync.setup`."""
+        connection = self.session.connection()
+        schema.create_missing(connection)
+        installing.install(connection, self.context.name, self.registry)
+
+    def stop(self) -> None:
+        """Note no more changes of the registered models; what is noted remains."""
+        connection = self.session.connection()
+        installing.uninstall(connection, self.context.name, self.registry)
+
+    # Acting ---------------------------------------------------------------------------
+
+    def acting(
+        self,
+        actor: str,
+        *,
+        request: str | None = None,
+        reason: str | None = None,
+        organization: str | None = None,
+    ) -> AbstractContextManager[None]:
+        """Say who makes the changes of a with-block: a user, or ``system:<job>``.
+
+        The changes carry *request* and *reason* as well. *organization* is the
+        reference of the one whose rows alone are seen, where row-level security is on.
+        One statement per transaction.
+        """
+        act = acting.Act(actor, request or "", reason or "", organization or "")
+        return acting.acting(self.session, act)
+
+    # The feed -------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """Number what is pending and committed; return how many changes there were.
+
+        Readers do so by themselves; a worker makes it sooner. In a transaction of its
+        own. One statement if there is nothing to do.
+        """
+        return numbering.number(self.context)

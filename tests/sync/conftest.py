@@ -1,0 +1,44 @@
+"""A host with models of its own, which are synchronised."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_postgresql.factories import postgresql_noproc
+
+from libres.sync import Sync, schema
+from libres.sync.capture import installing
+from libres.sync.registry import Registry, registry_of
+from tests.conflicts.conftest import make_claims
+from tests.fixtures.database import PREFIX, filling, make_tables
+from tests.occupancy.conftest import make_occupancy
+from tests.sync import models
+from tests.timetable.conftest import make_timetable
+
+CONTEXT = "test"
+"""The name of the context of the tests, which triggers know."""
+
+
+def make_sync(**where):
+    """Fill a template with the tables of the room and of the host, and triggers."""
+    registry = Registry()
+    models.register(registry)
+    with filling(**where) as connection:
+        schema.create_missing(connection)
+        models.Base.metadata.create_all(connection)
+        installing.install(connection, CONTEXT, registry)
+
+
+template = postgresql_noproc(
+    dbname=f"{PREFIX}sync",
+    load=[make_tables, make_claims, make_timetable, make_occupancy, make_sync],
+    load_autocommit=False,
+    depends_on="server",
+)
+"""What the databases of these tests are cloned from."""
+
+
+@pytest.fixture
+def sync(context):
+    """The synchronisation of the context, with the models of the host."""
+    models.register(registry_of(context))
+    return Sync(context)
