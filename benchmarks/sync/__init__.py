@@ -1,0 +1,1 @@
+"""Measures synchronisation, and proves that its feed loses nothing."""
