@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from libres.sync.keyring import configure
 from libres.sync.registry import Registry, SyncModel
 from libres.sync.service import Sync
 
 if TYPE_CHECKING:
     from libres.context.core import Context
 
-__all__ = ("Registry", "Sync", "SyncModel", "setup")
+__all__ = ("Registry", "Sync", "SyncModel", "configure", "setup")
 
 
 def setup(context: Context) -> Sync:
