@@ -107,6 +107,7 @@ def _payload(keyring: Keyring, token: str) -> Mapping[str, Any]:
         payload: Mapping[str, Any] = _verified(jwt, keyring, key, token)
     except Exception as error:  # whatever a parser makes of garbage
         raise NotSignedIn(INVALID) from error
+    # Older versions of PyJWT let several last letters stand for the same signature.
     is_exact = from_text(token.rpartition(".")[2]) is not None
     is_ours = header.get("typ") == TYPE and payload["ctx"] == keyring.context
     if not (is_exact and is_ours):
