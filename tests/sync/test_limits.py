@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
@@ -150,31 +151,39 @@ def test_old_windows_are_dropped(context, ask, clock):
     assert {who for who, _ in counts(context)} == {"device:2"}
 
 
-@pytest.mark.parametrize(
-    "before", [pytest.param(0, id="nothing counted yet"), pytest.param(1, id="running")]
-)
-def test_race(context, clock, ask, before):
-    """Of many who ask at the same moment no more get through than may."""
-    ask(before)
+def race_for(context, clock, limits_of, rounds):
+    """Let eight ask at the same moment, in so many rounds; count the answers."""
+    barrier = Barrier(8)
 
     def many():
         answers = Counter()
-        for _ in range(12):
+        for number in range(rounds):
+            barrier.wait(60)
             try:
-                limits.count(context, usual(), clock.now)
+                limits.count(context, limits_of(number), clock.now)
             except TooManyRequests:
                 answers["refused"] += 1
             else:
                 answers["answered"] += 1
         return answers
 
-    outcomes = race_threads([partial(many)] * 8)
+    outcomes = race_threads([many] * 8)
     assert [each.error for each in outcomes] == [None] * 8
-    assert sum((each.value for each in outcomes), Counter()) == {
-        "answered": 60 - before,
-        "refused": 36 + before,
-    }
-    assert counts(context)["device:1", 60] >= 60
+    return sum((each.value for each in outcomes), Counter())
+
+
+def test_race(context, clock, ask):
+    """Of many who ask at the same moment no more get through than may."""
+    ask()
+    answers = race_for(context, clock, lambda _: usual(), 12)
+    assert answers == {"answered": 59, "refused": 37}
+    assert counts(context) == {("device:1", 60): 60, ("device:1", 3600): 60}
+
+
+def test_race_of_the_first(context, clock):
+    """The same if none of them finds anything counted."""
+    answers = race_for(context, clock, lambda number: usual(f"device:{number}", 1), 25)
+    assert answers == {"answered": 25, "refused": 175}
 
 
 def test_race_of_different_limits(context, clock):
