@@ -67,6 +67,10 @@ class SyncToken(ORMBase):
     """SHA-256 of the one token that refreshes it now. Whoever comes with an older one
     has stolen it, or was stolen from: the family ends."""
 
+    user_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    membership_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    """Of the user and of the membership when it began: with other ones it has ended."""
+
     created: Mapped[datetime] = mapped_column(MOMENT, server_default=NOW)
     expires: Mapped[datetime] = mapped_column(MOMENT)
     revoked: Mapped[datetime | None] = mapped_column(MOMENT)
@@ -85,7 +89,8 @@ class SyncLimit(ORMBase):
 
     context: Mapped[str] = mapped_column(Text, primary_key=True)
     who: Mapped[str] = mapped_column(Text, primary_key=True)
-    """``device:<id>``, ``user:<id>``, ``login:<name>``, ``address:<address>``."""
+    """``device:<id>``, ``user:<id>``, ``login:<SHA-256 of a name>``, since passwords
+    are sometimes typed into the wrong field, ``address:<address>``."""
 
     seconds: Mapped[int] = mapped_column(Integer, primary_key=True)
     """The length of the window."""
