@@ -76,9 +76,7 @@ class Field:
     def of_image(self, image: Any) -> Any:
         """Return what Python holds of the value in the image of a row."""
         value = image.get(self.column.name)
-        if value is None:
-            return None
-        loaded = self.kind.load(value)
+        loaded = None if value is None else self.kind.load(value)
         kind = self.column.type
         if isinstance(kind, types.TypeDecorator) and not isinstance(kind, UTCDateTime):
             return kind.process_result_value(loaded, DIALECT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -75,6 +75,9 @@ class Refused:
 
 
 Outcome: TypeAlias = Done | Refused
+
+NOT_FOUND: Final = Refused("not_found", "There is no such row.")
+"""Also of what others have, and of what a filter hides."""
 
 
 @dataclass(frozen=True, slots=True)

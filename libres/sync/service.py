@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from libres.context.core import Context, ContextServicesMixin
-from libres.sync import acting, schema
+from libres.sync import acting, core_handlers, schema
 from libres.sync.capture import installing
+from libres.sync.core_models import ALLOCATION, CHECK_IN, RESERVATION
 from libres.sync.feed import numbering
-from libres.sync.registry import Registry, registry_of
+from libres.sync.registry import Registry, SyncModel, registry_of
+from libres.sync.resources import Resources
 
 __all__ = ("Sync",)
 
@@ -41,6 +43,38 @@ class Sync(ContextServicesMixin):
         """Note no more changes of the registered models; what is noted remains."""
         connection = self.session.connection()
         installing.uninstall(connection, self.context.name, self.registry)
+
+    # The core -------------------------------------------------------------------------
+
+    @property
+    def resources(self) -> Resources:
+        """The resources that belong to organisations."""
+        return Resources(self.context)
+
+    def register_core(
+        self,
+        *,
+        reservations: bool = True,
+        allocations: bool = True,
+        check_ins: bool = True,
+        unexposed: bool = False,
+    ) -> list[SyncModel]:
+        """Let reservations, allocations and check-ins be synchronised, as
+        ``libres.Reservation``, ``libres.Allocation`` and ``libres.CheckIn``.
+
+        Clients see those of the resources of their organisation; the scheduler decides
+        what becomes of what they push. Check-ins need `libres.occupancy.setup`.
+
+        Raises NotRegistrable for allocations if the exposure of the context hides some,
+        unless what is *unexposed* is to be seen, too.
+        """
+        wanted = {
+            RESERVATION: reservations,
+            ALLOCATION: allocations,
+            CHECK_IN: check_ins,
+        }
+        names = [name for name, is_wanted in wanted.items() if is_wanted]
+        return core_handlers.register(self.context, names, unexposed=unexposed)
 
     # Acting ---------------------------------------------------------------------------
 

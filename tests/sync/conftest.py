@@ -7,6 +7,7 @@ from pytest_postgresql.factories import postgresql_noproc
 
 from libres.sync import Sync, schema
 from libres.sync.capture import installing
+from libres.sync.core_models import Names, models_of
 from libres.sync.registry import Registry, registry_of
 from tests.conflicts.conftest import make_claims
 from tests.fixtures.database import PREFIX, filling, make_tables
@@ -26,6 +27,7 @@ def make_sync(**where):
         schema.create_missing(connection)
         models.Base.metadata.create_all(connection)
         installing.install(connection, CONTEXT, registry)
+        installing.install(connection, CONTEXT, models_of(CONTEXT, Names(None)))
 
 
 template = postgresql_noproc(
@@ -39,6 +41,8 @@ template = postgresql_noproc(
 
 @pytest.fixture
 def sync(context):
-    """The synchronisation of the context, with the models of the host."""
+    """The synchronisation of the context, with the models of the host and the core."""
     models.register(registry_of(context))
-    return Sync(context)
+    made = Sync(context)
+    made.register_core()
+    return made

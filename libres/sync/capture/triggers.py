@@ -95,6 +95,17 @@ class Capture:
             for event, body in bodies.items()
         )
 
+    def moving(self, condition: str) -> str:
+        """Return SQL that notes rows as they are, taken by ``:tenant`` from ``:before``.
+
+        *condition* says which, with ``{row}`` for the row.
+        """
+        row, image = "moved", self._kept("to_jsonb(moved)")
+        return _noted(f"""\
+    SELECT {_literal(self.context)}, {_literal(self.model.relation)}, {self._key(row)},
+        'update', {image}, {image}, CAST(:tenant AS text), CAST(:before AS text)
+    FROM {self.table} AS {row} WHERE {condition.format(row=row)}""").rstrip(";")
+
     @property
     def digest(self) -> str:
         """What all of it is recognised by."""
