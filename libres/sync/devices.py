@@ -151,8 +151,7 @@ class Devices(ContextServicesMixin):
         statement if there is nothing to note; else another one, in a transaction of
         its own.
         """
-        query = select(_TABLE.c.position, _TABLE.c.seen).where(_TABLE.c.id == device)
-        rows = fetch(self.session, query, {})
+        rows = fetch(self.session, _PROGRESS, {"id": device})
         if any(_is_news(row, position, now) for row in rows):
             with apart(self.context) as connection:
                 values = {"id": device, "position": position, "now": now}
@@ -187,6 +186,11 @@ _STATES: Final = select(
     _TABLE.c.hash.is_not(None).label("has_key"),
     func.greatest(func.coalesce(_HEAD, 0) - _TABLE.c.position, 0).label("lag"),
 )
+
+_PROGRESS: Final = select(_TABLE.c.position, _TABLE.c.seen).where(
+    _TABLE.c.id == bindparam("id", type_=SyncDevice.id.type)
+)
+"""Asked with every pull, so it is made once."""
 
 ACKNOWLEDGE: Final = text("""\
 UPDATE sync_devices SET
