@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from datetime import datetime
 
 from libres.context.core import Context, ContextServicesMixin
-from libres.sync import acting, core_handlers, schema
+from libres.sync import acting, core_handlers, pulling, schema
 from libres.sync.capture import installing
 from libres.sync.core_models import ALLOCATION, CHECK_IN, RESERVATION
-from libres.sync.feed import numbering
+from libres.sync.feed import keeping, numbering
 from libres.sync.registry import Registry, SyncModel, registry_of
 from libres.sync.resources import Resources
+from libres.sync.values import Member
 
 __all__ = ("Sync",)
 
@@ -104,3 +106,41 @@ class Sync(ContextServicesMixin):
         own. One statement if there is nothing to do.
         """
         return numbering.number(self.context)
+
+    # Pulling --------------------------------------------------------------------------
+
+    def pull(
+        self, member: Member, body: object, *, request: str | None = None
+    ) -> pulling.PullAnswer:
+        """Answer what a device asks for: all rows first, then what has changed.
+
+        *body* is ``{"models": {name: None or a time}, "batch_size": 100}``, or what
+        the last answer said: ``{"cursor": …, "batch_size": 100}``; without models it
+        is all that the member may pull. The answer has at most ``batch_size`` (1 to
+        1000) rows in ``data`` and ``deleted`` together. While it has ``has_more``, go
+        on at once. Before applying it, forget the rows of the models in ``resync``; of
+        a row ignore what has a lower ``_version`` than what you have.
+
+        A cursor that is sent confirms everything up to it. *request* is an id for the
+        log. In transactions of its own: the session must not hold changes.
+
+        Raises MalformedRequest, ResyncRequired with the cursor to go on with and its
+        models, KeysMissing without a secret for cursors, and DirtyReadOnlySession.
+        """
+        return pulling.pull(self.context, member, body, request)
+
+    # Keeping changes ------------------------------------------------------------------
+
+    def drop_old_changes(self, until: datetime) -> int:
+        """Drop changes that were numbered before a moment; return how many.
+
+        Devices that have not come for so long get all rows anew. In a transaction of
+        its own; nothing is numbered meanwhile. Raises Misuse for a moment without
+        timezone.
+        """
+        return keeping.drop_old(self.context, until)
+
+    def lag(self) -> keeping.Lag:
+        """Tell how many changes wait for a number, and for how long. One statement, in
+        a transaction of its own."""
+        return keeping.lag(self.context)
