@@ -140,10 +140,11 @@ def prove(
         connection.execute(Counter.__table__.insert(), rows)  # type: ignore[attr-defined]
     proof, ended = Proof(), threading.Event()
     board = Board(proof)
-    with ThreadPoolExecutor(writers + 2) as pool:
+    with ThreadPoolExecutor(writers + 3) as pool:
         readers = [
             pool.submit(_read_feed, context, engine, board, ended),
             pool.submit(_read_as_applications_do, engine, proof, ended),
+            pool.submit(_number, context, ended),
         ]
         chances = [random.Random(f"{seed}/{each}") for each in range(writers)]  # noqa: S311 - chance, not a secret
         plans = [Plan(each, transactions, pause, long) for each in chances]
@@ -252,6 +253,14 @@ def _read_feed(
         if last_round:
             return
         time.sleep(0.005)
+
+
+def _number(context: Context, ended: threading.Event) -> None:
+    """Number beside the reader, as a worker does."""
+    sync = Sync(context)
+    while not ended.is_set():
+        sync.number()
+        time.sleep(0.001)
 
 
 def _pages(connection: Connection, context: str, position: int) -> Iterator[Change]:

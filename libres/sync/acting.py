@@ -6,7 +6,7 @@ Whoever does not say so is the role of the database: ``database:<role>``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -60,8 +60,11 @@ def acting(session: Session | scoped_session[Session], act: Act) -> Iterator[Non
         yield
     except BaseException:
         _acting.reset(before)
-        with suppress(SQLAlchemyError):  # the transaction may have been aborted
+        try:
             _tell_running(plain, _acting.get())
+        except SQLAlchemyError:
+            # It was aborted; if back to a savepoint only, it has to be told then.
+            plain.info[_UNTOLD] = True
         raise
     _acting.reset(before)
     _tell_running(plain, _acting.get())
@@ -92,3 +95,12 @@ def _begun(
         return
     if not connection.get_execution_options().get("postgresql_readonly"):
         tell(connection, act)
+
+
+_UNTOLD: Final = "libres.sync.untold"
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _rolled_back(session: Session, _previous: Any) -> None:
+    if session.info.pop(_UNTOLD, False) and session.is_active:
+        _tell_running(session, _acting.get())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -9,7 +11,7 @@ from libres.context.core import Context, ContextServicesMixin
 from libres.sync import acting, core_handlers, pulling, schema
 from libres.sync.capture import installing
 from libres.sync.core_models import ALLOCATION, CHECK_IN, RESERVATION
-from libres.sync.feed import keeping, numbering
+from libres.sync.feed import keeping, numbering, worker
 from libres.sync.registry import Registry, SyncModel, registry_of
 from libres.sync.resources import Resources
 from libres.sync.values import Member
@@ -106,6 +108,20 @@ class Sync(ContextServicesMixin):
         own. One statement if there is nothing to do.
         """
         return numbering.number(self.context)
+
+    def work(
+        self,
+        stop: threading.Event,
+        *,
+        interval: float = worker.INTERVAL,
+        told: Callable[[int], object] = lambda _count: None,
+    ) -> int:
+        """Number changes until *stop* is set; return how many there were.
+
+        For a thread or process of its own: the feed then is at most *interval* seconds
+        behind, whether anybody reads it or not. *told* hears of each batch.
+        """
+        return worker.work(self.context, stop, interval=interval, told=told)
 
     # Pulling --------------------------------------------------------------------------
 

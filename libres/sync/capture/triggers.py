@@ -48,13 +48,16 @@ class Trigger:
     @property
     def creating(self) -> tuple[str, str]:
         """The statements that make function and trigger."""
+        quotes = "$capture$"
+        while quotes in self.body:
+            quotes = f"{quotes[:-1]}_$"
         function = f"""\
 CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger
-LANGUAGE plpgsql AS $capture$
+LANGUAGE plpgsql AS {quotes}
 BEGIN
 {self.body}
     RETURN NULL;
-END $capture$"""
+END {quotes}"""
         trigger = f"""\
 CREATE OR REPLACE TRIGGER {self.name}
 {EVENTS[self.event].format(table=self.table)}
