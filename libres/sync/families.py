@@ -1,14 +1,15 @@
 """Keeps the families of tokens: each begins by signing in, and is refreshed by turns.
 
 A token that refreshes is used once, and replaced by another. Whoever comes with one
-that was replaced has stolen it, or was stolen from: nobody can tell, so the family ends.
+that was replaced has stolen it, or was stolen from. Nobody can tell, so the family
+ends.
 """
 
 from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,7 @@ class Turn:
     """A family, and the one token that refreshes it from now on."""
 
     family: Family
-    token: str
+    token: str = field(repr=False)
 
 
 class Families(ContextServicesMixin):

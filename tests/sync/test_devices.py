@@ -146,7 +146,8 @@ def state(devices):
 def test_acknowledged(devices, kiosk, clock):
     """Positions only grow, whatever old answers say."""
     device = kiosk.device.id
-    for position in (5, 3, 7):
+    for position in (5, 7, 3):
+        clock.advance(timedelta(minutes=1))
         devices.acknowledge(device, position, clock.now)
         devices.rollback()
     assert state(devices).position == 7
