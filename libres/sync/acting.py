@@ -64,7 +64,7 @@ def acting(session: Session | scoped_session[Session], act: Act) -> Iterator[Non
             _tell_running(plain, _acting.get())
         except SQLAlchemyError:
             # It was aborted; if back to a savepoint only, it has to be told then.
-            plain.info[_UNTOLD] = True
+            plain.info[_UNTOLD] = plain.connection()
         raise
     _acting.reset(before)
     _tell_running(plain, _acting.get())
@@ -100,7 +100,9 @@ def _begun(
 _UNTOLD: Final = "libres.sync.untold"
 
 
-@event.listens_for(Session, "after_soft_rollback")
-def _rolled_back(session: Session, _previous: Any) -> None:
-    if session.info.pop(_UNTOLD, False) and session.is_active:
-        _tell_running(session, _acting.get())
+@event.listens_for(Session, "after_transaction_end")
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    # Within the block of a savepoint that is over the session itself takes nothing.
+    connection: Connection | None = session.info.pop(_UNTOLD, None)
+    if connection is not None and transaction.nested and session.is_active:
+        tell(connection, _acting.get())
