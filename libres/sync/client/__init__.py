@@ -1,8 +1,8 @@
 """A reference client: keeps copies in an SQLite file, pushes changes, pulls news.
 
-It needs neither PostgreSQL nor the rest of the library, only ``httpx``, and shows what a
-client has to do: to send the same once more when an answer was lost, to ignore what is
-older than what it has, and to begin anew when it is told so.
+It needs neither PostgreSQL nor the rest of the library, only ``httpx``, and shows what
+a client has to do: to send the same once more when an answer was lost, to ignore what
+is older than what it has, and to begin anew when it is told so.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from libres.sync.client.errors import Refused, UnknownRow
@@ -49,7 +49,7 @@ class Device:
         self.store = Store(path)
         self._talk = Talk(url, self.store, transport)
 
-    def __enter__(self) -> Device:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -75,7 +75,7 @@ class Device:
         *organization* is a slug, for those who belong to several; *name* that of the
         device, for the server's list. The password is not kept. Raises Refused.
         """
-        body = {"username": username, "password": password}
+        body: dict[str, Any] = {"username": username, "password": password}
         more = {"organization": organization, "device": name}
         return self._talk.sign_in(body | {k: v for k, v in more.items() if v})
 
@@ -215,7 +215,10 @@ class Device:
         """Ask for a page; from the beginning, or as told if the place is not valid."""
         cursor = self.store.get(CURSOR)
         body: dict[str, Any] = {"batch_size": batch}
-        body |= {"models": {}} if cursor is None else {"cursor": cursor}
+        if cursor is None:
+            body["models"] = {}
+        else:
+            body["cursor"] = cursor
         try:
             return self._talk.ask("pull/", body)
         except Refused as error:
