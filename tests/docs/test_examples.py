@@ -52,6 +52,7 @@ PROMISED = (
     "docs/howto/web_identity.rst",
     "docs/howto/web_mounting.rst",
     "docs/howto/waiting.rst",
+    "docs/explanation/feed.rst",
     "docs/explanation/mirrors.rst",
     "docs/explanation/raster.rst",
     "docs/explanation/timezones.rst",
