@@ -411,6 +411,14 @@ def test_stale(john):
     )
 
 
+def test_version_of_nowhere(john):
+    """A version that the row has never had is not its last one, either."""
+    first = john.reserve("10:00", "11:00")
+    (id_,) = first.key
+    outcome = john.push("update", id_, version=first.version + 9, end=iso("13:00"))
+    assert outcome.type == "conflict"
+
+
 def test_stale_for_who_may_not_read(acme, context, john):
     """Who may not read the rows is not told of them by a conflict."""
     blind = Desk(

@@ -102,7 +102,7 @@ def wanted(work: Work, item: Item) -> Seen:
     found = None if item.key is None else seen(work, item.model, item.key)
     if found is None:
         raise Declined(NOT_FOUND)
-    if item.version is not None and item.version < found.version:
+    if item.version is not None and item.version != found.version:
         raise Declined(Refused("conflict", STALE, facts=_known(work, found)))
     return found
 
