@@ -35,6 +35,9 @@ class Act:
     """The reference of the organisation for which they act: row-level security shows
     its rows only."""
 
+    tells_readers: bool = False
+    """Transactions that only read are told as well: row-level security asks them."""
+
 
 NOBODY: Final = Act()
 
@@ -93,7 +96,8 @@ def _begun(
     act = _acting.get()
     if act is NOBODY or transaction.nested or connection.dialect.name != "postgresql":
         return
-    if not connection.get_execution_options().get("postgresql_readonly"):
+    options = connection.get_execution_options()
+    if act.tells_readers or not options.get("postgresql_readonly"):
         tell(connection, act)
 
 

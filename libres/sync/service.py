@@ -6,14 +6,33 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Any
 
 from libres.context.core import Context, ContextServicesMixin
-from libres.sync import acting, core_handlers, pulling, schema
+from libres.sync import (
+    acting,
+    core_handlers,
+    describing,
+    discovering,
+    doctor,
+    pulling,
+    row_security,
+    schema,
+    signing_in,
+)
 from libres.sync.capture import installing
 from libres.sync.core_models import ALLOCATION, CHECK_IN, RESERVATION
+from libres.sync.devices import Devices
 from libres.sync.feed import keeping, numbering, worker
+from libres.sync.filter_store import Filters
+from libres.sync.memberships import Memberships
+from libres.sync.organizations import Organizations
+from libres.sync.permissions import Permissions
 from libres.sync.registry import Registry, SyncModel, registry_of
 from libres.sync.resources import Resources
+from libres.sync.roles import Roles
+from libres.sync.settings import Settings
+from libres.sync.users import Users
 from libres.sync.values import Member
 
 __all__ = ("Sync",)
@@ -47,6 +66,38 @@ class Sync(ContextServicesMixin):
         """Note no more changes of the registered models; what is noted remains."""
         connection = self.session.connection()
         installing.uninstall(connection, self.context.name, self.registry)
+
+    # People ---------------------------------------------------------------------------
+
+    @property
+    def organizations(self) -> Organizations:
+        """The organisations that share the server."""
+        return Organizations(self.context)
+
+    @property
+    def users(self) -> Users:
+        """The users of the table of the context, where the host has none of its own."""
+        return Users(self.context)
+
+    @property
+    def roles(self) -> Roles:
+        """The roles, global ones and those of organisations."""
+        return Roles(self.context)
+
+    @property
+    def memberships(self) -> Memberships:
+        """Who belongs to which organisation, in which role."""
+        return Memberships(self.context)
+
+    @property
+    def permissions(self) -> Permissions:
+        """What roles may do with models."""
+        return Permissions(self.context)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that all processes of the context share."""
+        return Settings(self.context)
 
     # The core -------------------------------------------------------------------------
 
@@ -96,8 +147,134 @@ class Sync(ContextServicesMixin):
         reference of the one whose rows alone are seen, where row-level security is on.
         One statement per transaction.
         """
-        act = acting.Act(actor, request or "", reason or "", organization or "")
+        told = (actor, request or "", reason or "", organization or "")
+        act = acting.Act(*told, tells_readers=row_security.is_told(self.context))
         return acting.acting(self.session, act)
+
+    # Signing in -----------------------------------------------------------------------
+
+    @property
+    def devices(self) -> Devices:
+        """The phones, kiosks and servers of the organisations."""
+        return Devices(self.context)
+
+    def sign_in(
+        self,
+        username: str,
+        password: str,
+        *,
+        organization: str | None = None,
+        device: str | None = None,
+        address: str = "",
+    ) -> signing_in.SignedIn:
+        """Exchange a password for tokens, which are for one organisation.
+
+        *organization* is its slug (None: the only one that the user belongs to).
+        *device* is the name of the device, which is noted if it is new; *address* is
+        where the request comes from, to count failures by.
+
+        Raises NotSignedIn, the same whatever is wrong and whoever is not active;
+        TooManyRequests after five failures in a minute for a name, or twenty from an
+        address; MalformedRequest with the ``organizations`` to choose from, and for a
+        device without a name; KeysMissing.
+        """
+        return signing_in.sign_in(
+            self.context, username, password, organization, device, address
+        )
+
+    def sign_in_device(self, key: str, *, address: str = "") -> signing_in.SignedIn:
+        """Exchange the key of a device for tokens.
+
+        Raises NotSignedIn, TooManyRequests after twenty failures from an address in a
+        minute, and KeysMissing.
+        """
+        return signing_in.sign_in_device(self.context, key, address)
+
+    def refresh(self, token: str, *, address: str = "") -> signing_in.SignedIn:
+        """Exchange a refresh token for the next pair, in a transaction of its own.
+
+        It can be used once: whoever comes with it again ends all that have followed.
+        Raises NotSignedIn, TooManyRequests as `sign_in_device` does, and KeysMissing.
+        """
+        return signing_in.refresh(self.context, token, address)
+
+    def sign_out(self, token: str) -> None:
+        """End a token of either kind, and all of the same signing in, at once, in a
+        transaction of its own. Raises NotSignedIn for what is no token."""
+        signing_in.sign_out(self.context, token)
+
+    def authenticate(self, token: str, organization: str | None = None) -> Member:
+        """Return who has an access token, and what they may at this moment.
+
+        *organization*, a slug, can only confirm that of the token. Two statements; one
+        more if the host knows the users.
+
+        Raises NotSignedIn, NotPermitted for another organisation, and KeysMissing.
+        """
+        return signing_in.authenticate(self.context, token, organization)
+
+    def count(self, member: Member) -> None:
+        """Count a request of a device, or of a user without one. Two statements, one in
+        a transaction of its own.
+
+        Raises TooManyRequests with the seconds to wait, if the settings
+        ``requests_per_minute`` or ``requests_per_hour`` allow no more.
+        """
+        signing_in.count(self.context, member)
+
+    def drop_over(self) -> int:
+        """Forget tokens and counts that are over, in transactions of their own; return
+        how many there were. Call it now and then."""
+        return signing_in.drop_over(self.context)
+
+    # Filters, and the second wall -----------------------------------------------------
+
+    @property
+    def filters(self) -> Filters:
+        """Which rows of a model a role sees in an organisation; without one, all."""
+        return Filters(self.context)
+
+    def enable_row_security(self, *, owners: bool = False) -> int:
+        """Let PostgreSQL show and take only rows of the organisation that is acted for,
+        of registered models with a tenant column, and of the feed; return how many
+        tables there are.
+
+        Without one nothing is shown. Who owns the tables is bound only with *owners*,
+        superusers never. Set ``sync_row_security`` of the context to True at each
+        start, too, so that who only reads says for whom.
+        """
+        connection = self.session.connection()
+        return row_security.enable(connection, self.registry, owners=owners)
+
+    def disable_row_security(self) -> int:
+        """Take the second wall down; return how many tables there are."""
+        return row_security.disable(self.session.connection(), self.registry)
+
+    def grants(self, role: str) -> list[str]:
+        """Return the statements that let a role push and pull which owns no tables."""
+        return row_security.grants(self.session.connection(), self.registry, role)
+
+    # What there is, and how it is -----------------------------------------------------
+
+    def discover(self, *bases: Any) -> list[discovering.Proposal]:
+        """Propose which models of declarative bases to register, and say why (not); it
+        registers none. Raises Misuse for what is no declarative base."""
+        return discovering.discover(bases, self.registry)
+
+    def describe(self, member: Member) -> dict[str, Any]:
+        """Describe the models that somebody may do anything with, as JSON: by name,
+        ``key``, ``fields``, ``flags``, ``filtered``, ``shared``, ``conflicts``."""
+        return describing.describe(self.registry, member)
+
+    def examine(self) -> list[doctor.Finding]:
+        """Return what keeps the synchronisation from working, the worst first."""
+        return doctor.examine(self.context, self.session)
+
+    def mend(self) -> int:
+        """Install the triggers of registered models that are not as they should be;
+        return how many tables there were."""
+        connection = self.session.connection()
+        return installing.install(connection, self.context.name, self.registry)
 
     # The feed -------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libres.context.transactions import plain_session
 from libres.db.models import Allocation
+from libres.sync import row_security
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,4 +30,6 @@ def apart(context: Context) -> Iterator[Connection]:
     with engine.engine.connect() as connection:
         plain = connection.execution_options(isolation_level=READ_COMMITTED)
         with plain.begin():
+            if row_security.is_told(context):
+                plain.execute(row_security.SEEING_THE_FEED)
             yield plain
