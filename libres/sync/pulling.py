@@ -141,11 +141,9 @@ def _since(
 
 def _position(pulling: Pull, moment: datetime) -> int | None:
     """Return the position that was the last one at a moment; None: it is not kept."""
-    head = pulling.head
-    if moment >= head.numbered:
-        return head.position
-    found = reading.position_at(pulling.session, pulling.context.name, moment)
-    return None if found <= head.kept and head.kept else found
+    if moment >= pulling.head.numbered:
+        return pulling.head.position
+    return reading.position_at(pulling.context, moment)
 
 
 def _going_on(pulling: Pull, presented: Cursor) -> tuple[Cursor, list[str]]:

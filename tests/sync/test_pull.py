@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, text, update
 from libres.modules.errors import DirtyReadOnlySession
 from libres.sync.devices import Devices
 from libres.sync.errors import MalformedRequest
+from libres.sync.feed import reading
 from libres.sync.keyring import configure
 from libres.sync.models import SyncDevice, SyncLog, SyncOrganization
 from tests.fixtures.statements import counted_on
@@ -379,6 +380,16 @@ def test_host_without_replica(sync, context, write):
     phone = Phone(sync, member_of(), batch=2)
     assert len(phone.ids()) == 3
     provider.stop_service()
+
+
+def test_told_for_whom(sync):
+    """The transaction that reads is told for which organisation; the next is not."""
+    asked = text("SELECT current_setting('libres.organization', true)")
+    with sync.context.read_only() as reader:
+        reading.head(reader, "test", str(ACME))
+        assert reader.scalar(asked) == str(ACME)
+    with sync.context.read_only() as reader:
+        assert not reader.scalar(asked)
 
 
 # What it costs ------------------------------------------------------------------------

@@ -188,10 +188,12 @@ def test_time(explained, server_of_many):
     sync = server_of_many
     numbered = sync.session.scalar(select(SyncFeed.numbered))
     sync.session.rollback()
+    values = {"context": "test", "moment": numbered}
 
     def run():
         with sync.context.read_only() as session:
-            assert reading.position_at(session, "test", numbered) == CHANGES + 5010
+            found = session.execute(reading.POSITION_AT, values).scalar()
+            assert found == CHANGES + 5010
 
     (nodes,) = explained(run)
     assert sequential(nodes) <= {"sync_feeds"}

@@ -16,6 +16,7 @@ from sqlalchemy import union_all as union
 from libres.db.passing import fetch, passed_array
 from libres.sync.models import SyncChange
 from libres.sync.models.columns import MOMENT
+from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Executable, Select
     from sqlalchemy.orm import Session
 
+    from libres.context.core import Context
     from libres.sync.registry import Image
 
 
@@ -58,10 +60,11 @@ def head(session: Session, context: str, reference: str) -> Head:
 
 
 POSITION_AT: Final = text("""\
-WITH RECURSIVE halved (low, high) AS (
-    SELECT kept, position FROM sync_feeds WHERE context = :context
+WITH RECURSIVE halved (kept, low, high) AS (
+    SELECT kept, kept, position FROM sync_feeds WHERE context = :context
     UNION ALL
     SELECT
+        kept,
         CASE WHEN numbered <= :moment THEN middle ELSE low END,
         CASE WHEN numbered <= :moment THEN high ELSE middle - 1 END
     FROM halved
@@ -71,16 +74,24 @@ WITH RECURSIVE halved (low, high) AS (
     ) AS change
     WHERE low < high
 )
-SELECT low FROM halved WHERE low = high
+SELECT low, low = kept AND kept > 0 AS is_lost FROM halved WHERE low = high
 """).bindparams(bindparam("context", type_=Text()), bindparam("moment", type_=MOMENT))
 """The numbers have no gaps, and their times never go back: so halving finds one."""
 
 
-def position_at(session: Session, context: str, moment: datetime) -> int:
-    """Return the last position that was numbered at a moment, or before; that up to
-    which nothing is kept, if all was later. One statement."""
-    found = fetch(session, POSITION_AT, {"context": context, "moment": moment})
-    return int(found[0][0]) if found else 0
+def position_at(context: Context, moment: datetime) -> int | None:
+    """Return the last position that was numbered at a moment, or before; None: that is
+    not kept any more.
+
+    One statement, in a transaction apart: changes of others are looked at as well,
+    which row-level security hides from a member.
+    """
+    with apart(context) as connection:
+        values = {"context": context.name, "moment": moment}
+        found = connection.execute(POSITION_AT, values).one_or_none()
+    if found is None:
+        return 0
+    return None if found.is_lost else int(found.low)
 
 
 # Changes ------------------------------------------------------------------------------
