@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libres import conflicts, occupancy, timetable, web
+from libres import conflicts, occupancy, sync, timetable, web
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,7 +33,7 @@ MISSING: Final = "The pages need more than is installed: pip install 'libres[web
 THREADS: Final = 4
 """Requests that are answered at once: one process of Python has no use for more."""
 
-LARGEST: Final = 8 * 1024 * 1024
+LARGEST: Final = 16 * 1024 * 1024
 """Bytes of a request that are read at all; the application itself refuses sooner."""
 
 FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto"})
@@ -61,9 +61,10 @@ def is_installed() -> bool:
 def set_up(context: Context) -> None:
     """Create the tables of all rooms that are missing; those of the core are there.
 
-    The web edge brings those of waiting lists along.
+    The web edge brings those of waiting lists along. Of models that are registered for
+    synchronisation by now changes are noted from then on.
     """
-    for room in (conflicts, timetable, occupancy, web):
+    for room in (conflicts, timetable, occupancy, web, sync):
         context.transaction(lambda room=room: room.setup(context))  # type: ignore[misc]
 
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, g, request
 
 from libres.version import __version__
 from libres.web import api, apidocs, guarding, metrics, pages, problems
+from libres.web.api import sync as synchronisation
 from libres.web.edge import Edge
 from libres.web.limits import Limits
 from libres.web.settings import WebSettings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from libres.context.core import Context
 
 NAME: Final = "libres"
+
+SYNC: Final = "/api/sync/"
 
 SECRET: Final = "LIBRES_SECRET_KEY"  # noqa: S105 - the name of a variable
 """The variable with the secret that signs cookies."""
@@ -121,16 +124,24 @@ def _configure(state: BlueprintSetupState) -> None:
 def _openapi() -> Any:
     from libres.web.edge import polled  # noqa: PLC0415 - it would go round in a circle
 
-    return polled(document(request.root_path + _prefix()))
+    url = request.root_path + _prefix()
+    return polled(document(url, sync=synchronisation.is_on(g.libres.context)))
 
 
 def _prefix() -> str:
     return request.path.removesuffix("/openapi.json")
 
 
-def document(url: str = "") -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the API, which is at a URL."""
-    return {**_described(), "servers": [{"url": url or "/"}]}
+def document(url: str = "", *, sync: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the API, which is at a URL; with *sync* that
+    of synchronisation as well."""
+    described = _described()
+    paths = {
+        path: verbs
+        for path, verbs in described["paths"].items()
+        if sync or not path.startswith(SYNC)
+    }
+    return {**described, "paths": paths, "servers": [{"url": url or "/"}]}
 
 
 @cache
@@ -148,6 +159,12 @@ def _described() -> dict[str, Any]:
                 "type": "http",
                 "scheme": "bearer",
                 "description": "A key made by 'libres web key create'.",
+            },
+            "sync": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": f"A token that '{SYNC}auth/token/' gives.",
             },
             "sensor": {
                 "type": "apiKey",

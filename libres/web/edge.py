@@ -17,6 +17,7 @@ from uuid import UUID
 
 from flask import Response, g, request
 
+from libres.web import actors
 from libres.web.directory import Place, place_named
 from libres.web.errors import InvalidRequest, NotAllowed, NotIdentified
 from libres.web.identity import Caller, identity_of
@@ -113,7 +114,8 @@ class Edge:
     def write(self, fn: Callable[[], T]) -> T:
         """Run *fn* in a transaction, again if others get in the way; then commit.
 
-        Raises TooManyConflicts, which is answered by 503.
+        What it changes was changed by the caller, as far as changes are noted. Raises
+        TooManyConflicts, which is answered by 503.
         """
         self.release()
         tries = count()
@@ -122,7 +124,9 @@ class Edge:
             self.retries += next(tries) > 0
             return fn()
 
-        return self.context.transaction(tried, attempts=self.settings.attempts)
+        name = SOMEBODY if self._caller is None else self._caller.name
+        with actors.acting_as(self, name):
+            return self.context.transaction(tried, attempts=self.settings.attempts)
 
     def place(self, name: str) -> Place:
         """Return a resource. Raises NotFound. One statement."""

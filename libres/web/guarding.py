@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_wtf.csrf import validate_csrf
 from wtforms.validators import ValidationError
 
+from libres.web import actors
 from libres.web.errors import NotAllowed, NotIdentified
 from libres.web.keys import sent
 
@@ -44,6 +45,8 @@ def check(edge: Edge, limits: Limits) -> None:
     Raises TooManyRequests, NotIdentified, NotAllowed; what is too large is refused when
     it is read.
     """
+    if is_of_sync():
+        return  # who signs in there does so by tokens, and is counted by device
     settings = edge.settings
     is_large = request.path.endswith(LARGE)
     request.max_content_length = (
@@ -65,6 +68,11 @@ def check(edge: Edge, limits: Limits) -> None:
     limits.count(caller.id or address)
     if request.method not in SAFE and not has_key:
         _check_form()
+
+
+def is_of_sync() -> bool:
+    """Tell whether a request is one of synchronisation, which guards itself."""
+    return (request.blueprint or "").endswith(".sync")
 
 
 def is_public() -> bool:
@@ -97,6 +105,7 @@ def check_token(token: str | None) -> None:
 
 def protected(response: Response) -> Response:
     """Let browsers do nothing with an answer that it is not meant for."""
+    actors.echo(response)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")

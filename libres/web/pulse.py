@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from functools import cache
 from pkgutil import iter_modules
 from threading import Lock, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +26,7 @@ from libres.db.migrations import VERSION_TABLE, versions
 from libres.db.models import ORMBase
 from libres.db.operations.setting_up import OUR_MODELS, ROOM
 from libres.occupancy import schema as occupancy
+from libres.sync import schema as sync
 from libres.timetable import schema as timetable
 from libres.waiting import schema as waiting
 from libres.web import schema as web
@@ -47,10 +49,12 @@ FRESH: Final = 1.0
 OPTIONAL: Final = frozenset({"conflicts", "timetable", "occupancy", "sync"})
 """The rooms whose tables need not be there."""
 
-ROOMS: Final = (conflicts, timetable, occupancy, waiting, web)
+ROOMS: Final = (conflicts, timetable, occupancy, sync, waiting, web)
 """Imported here, so that their tables are known."""
 
 CORE: Final = "core"
+
+T = TypeVar("T")
 
 Found: TypeAlias = Literal["current", "outdated", "missing"]
 Noted: TypeAlias = Literal["current", "outdated", "newer", "none noted"]
@@ -86,17 +90,18 @@ class Pulse:
         return self.is_reached and are_there and self.migrations != "outdated"
 
 
-class Doctor:
-    """Feels the pulse of the database of a context."""
+class Asker(Generic[T]):
+    """Asks the database of a context the same question, for whoever wants to know."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, ask: Callable[[Context], T]) -> None:
         self.context = context
+        self._examine = ask
         self._lock = Lock()
-        self._asked: Future[Pulse] | None = None
+        self._asked: Future[T] | None = None
         self._fresh_until = 0.0
 
-    def pulse(self) -> Pulse:
-        """Tell how the database is, after two seconds at the latest.
+    def answer(self) -> T | None:
+        """Tell what it says, after two seconds at the latest; None: it says nothing.
 
         A question that hangs is waited for by all who ask, and not asked twice.
         """
@@ -106,9 +111,9 @@ class Doctor:
             log.error("The database has not answered within %s seconds.", PATIENCE)
         except (SQLAlchemyError, RuntimeError) as error:
             log.exception("The database cannot be asked.", exc_info=error)
-        return Pulse(is_reached=False)
+        return None
 
-    def _question(self) -> Future[Pulse]:
+    def _question(self) -> Future[T]:
         with self._lock:
             asked = self._asked
             if asked is None or (asked.done() and monotonic() >= self._fresh_until):
@@ -116,13 +121,13 @@ class Doctor:
                 self._fresh_until = monotonic() + FRESH
             return asked
 
-    def _ask(self) -> Future[Pulse]:
+    def _ask(self) -> Future[T]:
         """Ask in a thread: a server that is gone keeps whoever connects to it."""
-        future: Future[Pulse] = Future()
+        future: Future[T] = Future()
 
         def ask() -> None:
             try:
-                future.set_result(_pulse(self.context))
+                future.set_result(self._examine(self.context))
             except BaseException as error:  # it is raised to who waits
                 future.set_exception(error)
 
@@ -130,16 +135,36 @@ class Doctor:
         return future
 
 
+class Doctor(Asker[Pulse]):
+    """Feels the pulse of the database of a context."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, lambda context: _pulse(context))  # noqa: PLW0108 - looked up late
+
+    def pulse(self) -> Pulse:
+        """Tell how the database is, after two seconds at the latest."""
+        return self.answer() or Pulse(is_reached=False)
+
+
 def _pulse(context: Context) -> Pulse:
+    return asked(context, _examined)
+
+
+def asked(context: Context, examine: Callable[[Session], T]) -> T:
+    """Let something be read from a database that may take two seconds for it."""
     provider = context.get_service("session_provider")
     if not callable(getattr(provider, "read_only_session", None)):
-        return _examined(provider.session())
+        return _hurried(provider.session(), examine)
     with context.read_only() as session:
-        return _examined(session)
+        return _hurried(session, examine)
+
+
+def _hurried(session: Session, examine: Callable[[Session], T]) -> T:
+    session.execute(text(f"SET LOCAL statement_timeout = {PATIENCE * 1000:.0f}"))
+    return examine(session)
 
 
 def _examined(session: Session) -> Pulse:
-    session.execute(text(f"SET LOCAL statement_timeout = {PATIENCE * 1000:.0f}"))
     expected = _expected()
     names = [name for tables in expected.values() for name in tables]
     found = defaultdict(set)

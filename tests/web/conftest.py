@@ -15,6 +15,12 @@ from tests.fixtures.database import PREFIX, filling, make_tables
 from tests.occupancy.conftest import make_occupancy
 from tests.timetable.conftest import make_timetable
 from tests.web.browser import browser, served, visitor  # noqa: F401 - fixtures
+from tests.web.syncing import (  # noqa: F401 - fixtures
+    acme,
+    house,
+    john,
+    sync_template,
+)
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A token, or an id, that stands for nothing."""

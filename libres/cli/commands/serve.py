@@ -12,9 +12,13 @@ from libres.cli import serving
 from libres.cli.database import connected
 from libres.cli.options import web_context_option
 from libres.cli.serving import MISSING, Bind, listening, set_up
+from libres.cli.syncing import NO_SYNC, Registering, is_sync_on, register_models
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libres.cli.database import Database
+    from libres.sync import Sync
 
 SECRET: Final = "LIBRES_SECRET_KEY"  # noqa: S105 - the name of a variable
 
@@ -85,6 +89,16 @@ def _address(
     help="Send cookies without HTTPS, too: to try things out.",
 )
 @click.option(
+    "--sync",
+    "registering",
+    type=Registering(),
+    metavar="MODULE:FUNCTION",
+    help="A function of yours that registers models to be synchronised; it is given "
+    "the Sync object.",
+    envvar="LIBRES_SYNC_MODELS",
+    show_envvar=True,
+)
+@click.option(
     "--trusted-proxy",
     callback=_address,
     metavar="ADDRESS",
@@ -96,17 +110,21 @@ def serve(
     bind: Bind,
     threads: int,
     insecure_cookies: bool,
+    registering: Callable[[Sync], object] | None,
     trusted_proxy: str | None,
 ) -> None:
     """Serve the API, the pages and the feeds until SIGINT or SIGTERM.
 
     Tables that are missing are created first. LIBRES_SECRET_KEY is the secret that
-    signs cookies; without it people sign in again after each start. Put a proxy that
-    speaks HTTPS in front of it.
+    signs cookies; without it people sign in again after each start. With
+    LIBRES_SYNC_SECRET, 32 random bytes or more, devices can synchronise. Put a proxy
+    that speaks HTTPS in front of it.
     """
     if not serving.is_installed():
         raise click.ClickException(MISSING)
     with connected(dsn, context_name) as database:
+        if is_sync_on(database.context):
+            register_models(database.context, registering)
         set_up(database.context)
         _serve(database, bind, threads, insecure_cookies, trusted_proxy)
 
@@ -119,6 +137,8 @@ def _serve(
     app = create_app(database.context, secure_cookies=not insecure)
     if not os.environ.get(SECRET):
         click.echo(f"{SECRET} is not set: people sign in again after each start.")
+    if not is_sync_on(database.context):
+        click.echo(NO_SYNC)
     with listening(app, bind, threads, proxy) as server:
         for url in server.urls:
             click.echo(f"Serving {database.place} at {url}")

@@ -16,6 +16,7 @@ from libres.web.api import (
     resources,
     search,
     sessions,
+    sync,
     timetable,
     waiting,
 )
@@ -39,7 +40,10 @@ _ALL = (
 )
 
 
-BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = tuple(each.api for each in _ALL)
+BLUEPRINTS: Final[tuple[APIBlueprint, ...]] = (
+    *(each.api for each in _ALL),
+    sync.api,  # reads bodies by itself
+)
 
-for _each in BLUEPRINTS:
-    _each.before_request(bodies.check)
+for _each in _ALL:
+    _each.api.before_request(bodies.check)

@@ -1,0 +1,71 @@
+"""Registers what is synchronised by a server that is started from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from libres.modules.errors import LibresError
+from libres.sync import Sync
+from libres.sync.errors import KeysMissing
+from libres.sync.keyring import VARIABLE, keyring_of
+
+if TYPE_CHECKING:
+    from libres.context.core import Context
+
+NO_SYNC: Final = (
+    f"Devices cannot synchronise: set {VARIABLE} to 32 random bytes or more, and "
+    "install 'libres[sync]'."
+)
+
+
+class Registering(click.ParamType):  # type: ignore[type-arg]  # generic for newer stubs
+    """A function that registers models: MODULE:FUNCTION."""
+
+    name = "function"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Callable[[Sync], object]:
+        """Import it. Fails for what is not there."""
+        if callable(value):
+            found: Callable[[Sync], object] = value
+            return found
+        module, _colon, name = value.partition(":")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            self.fail(f"{value!r} is not MODULE:FUNCTION: {error}.", param, ctx)
+        if not callable(found):
+            self.fail(f"{value!r} is no function.", param, ctx)
+        return found
+
+
+def is_sync_on(context: Context) -> bool:
+    """Tell whether devices can sign in: what that needs is installed, and keys are
+    there."""
+    try:
+        keyring_of(context)
+    except KeysMissing:
+        return False
+    return find_spec("jwt") is not None
+
+
+def register_models(
+    context: Context, register: Callable[[Sync], object] | None
+) -> None:
+    """Let the models of the core be synchronised, and those that a function registers.
+
+    Raises ClickException for what it cannot register.
+    """
+    sync = Sync(context)
+    try:
+        sync.register_core()
+        if register is not None:
+            register(sync)
+    except LibresError as error:
+        raise click.ClickException(str(error)) from error
