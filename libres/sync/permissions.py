@@ -1,0 +1,350 @@
+"""What roles may do with models: set one by one, or by a document as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Boolean, Text, delete, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from libres.context.core import ContextServicesMixin
+from libres.db.models.types import UUID as Id
+from libres.db.passing import BIND, PassedRows, fetch
+from libres.sync.errors import InvalidPermissions
+from libres.sync.memberships import Memberships
+from libres.sync.models import SyncPermission
+from libres.sync.models.people import PERMISSION
+from libres.sync.registry import registry_of
+from libres.sync.roles import Roles
+from libres.sync.values import ALL, NOTHING, Flags, Role
+
+if TYPE_CHECKING:
+    from libres.context.core import Context
+    from libres.sync.values import Organization
+
+Document: TypeAlias = dict[str, dict[str, dict[str, bool]]]
+"""``{role: {model: {"can_push": …}}}``; what is missing may not be done."""
+
+PREFIX: Final = "can_"
+NAMES: Final = tuple(f"{PREFIX}{each}" for each in Flags._fields)
+"""The six flags, as documents and columns name them."""
+
+TEMPLATES: Final[Mapping[str, Flags]] = {
+    "full_access": ALL,
+    "read_write": ALL._replace(delete=False),
+    "read_only": Flags(pull=True, read=True),
+    "write_only": Flags(push=True, create=True, update=True),
+    "custom": NOTHING,
+}
+"""What documents are begun with; ``custom`` is there to be filled in."""
+
+_Rights: TypeAlias = dict[tuple[UUID, str], Flags]
+"""By the id of the role and the name of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How many rights were, or would be, changed by a document."""
+
+    created: int
+    updated: int
+    removed: int
+
+
+class Permissions(ContextServicesMixin):
+    """What the roles of a context may do with models."""
+
+    TEMPLATES = TEMPLATES
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    # One by one -----------------------------------------------------------------------
+
+    def set(
+        self, organization: Organization, role: Role, model_name: str, flags: Flags
+    ) -> None:
+        """Say what a role may do with a model in an organisation, from now on.
+
+        Raises UnknownEntity for a model that is not registered, and for a role that is
+        not there, or of others.
+        """
+        registry_of(self.context).named(model_name)
+        Memberships(self.context).check(organization, role)
+        self._write(organization, {(role.id, model_name): flags})
+
+    def grant(
+        self, organization: Organization, role: Role, model_name: str, *flags: str
+    ) -> Flags:
+        """Allow a role something more: ``"pull"``, ``"read"``, …; return what it may.
+
+        Raises InvalidPermissions for a name that is not one of the six, and what `set`
+        raises.
+        """
+        return self._switch(organization, role, model_name, flags, on=True)
+
+    def revoke(
+        self, organization: Organization, role: Role, model_name: str, *flags: str
+    ) -> Flags:
+        """Allow a role something no more; return what it may.
+
+        Raises what `grant` raises.
+        """
+        return self._switch(organization, role, model_name, flags, on=False)
+
+    def of(self, organization: Organization, role: Role) -> dict[str, Flags]:
+        """Return what a role may do in an organisation, by the name of the model."""
+        found = self._rights(organization)
+        return {model: flags for (id_, model), flags in found.items() if id_ == role.id}
+
+    # By documents ---------------------------------------------------------------------
+
+    def export(self, organization: Organization) -> Document:
+        """Return all rights in an organisation, by the codes of the roles.
+
+        A global role is left out if the organisation has one of the same code.
+        """
+        codes = {each.id: code for code, each in self._by_code(organization).items()}
+        document: Document = {}
+        for (role, model), flags in self._rights(organization).items():
+            if role in codes:
+                told = dict(zip(NAMES, flags, strict=True))
+                document.setdefault(codes[role], {})[model] = told
+        return dict(sorted(document.items()))
+
+    def validate(self, document: object, organization: Organization) -> list[str]:
+        """Return all that is wrong with a document: an empty list if it can be applied.
+
+        Roles go by their codes, or by their names if these are clear.
+        """
+        return self._reading(organization).read(document).problems
+
+    def apply(
+        self, organization: Organization, document: object, dry_run: bool = False
+    ) -> Applied:
+        """Let a document say all rights in an organisation: what it does not name is
+        removed there, and nowhere else.
+
+        All of it happens in the transaction that runs, at most two statements for any
+        number of rights; with *dry_run* it is only counted. A global role that the
+        organisation has one of its own for is left as it is.
+
+        Raises InvalidPermissions with all `problems`; then nothing was changed.
+        """
+        reading = self._reading(organization).read(document)
+        if reading.problems:
+            said = " ".join(reading.problems)
+            message = f"These permissions cannot be applied: {said}"
+            raise InvalidPermissions(message, problems=tuple(reading.problems))
+        known = {each.id for each in reading.by_code.values()}
+        rights = self._rights(organization, lock=not dry_run)
+        before = {each: was for each, was in rights.items() if each[0] in known}
+        wanted = reading.wanted
+        changed = {
+            each: flags for each, flags in wanted.items() if before.get(each) != flags
+        }
+        removed = [each for each in before if each not in wanted]
+        if not dry_run:
+            self._write(organization, changed)
+            self._remove(organization, removed)
+        created = sum(each not in before for each in changed)
+        return Applied(created, len(changed) - created, len(removed))
+
+    def generate(
+        self, template: str, roles: Iterable[Role | str], models: Iterable[str]
+    ) -> Document:
+        """Return a document that allows roles the same for models, to be edited.
+
+        Raises InvalidPermissions for a template that is none, and UnknownEntity for a
+        model that is not registered.
+        """
+        if template not in TEMPLATES:
+            reason = f"The templates are {', '.join(TEMPLATES)}: choose one of them."
+            raise InvalidPermissions(reason, problems=(reason,))
+        registry = registry_of(self.context)
+        known = sorted({registry.named(each).name for each in models})
+        codes = sorted(
+            {each.code if isinstance(each, Role) else each for each in roles}
+        )
+        told = dict(zip(NAMES, TEMPLATES[template], strict=True))
+        return {code: {model: dict(told) for model in known} for code in codes}
+
+    # Rows -----------------------------------------------------------------------------
+
+    def _switch(
+        self,
+        organization: Organization,
+        role: Role,
+        model_name: str,
+        flags: Collection[str],
+        *,
+        on: bool,
+    ) -> Flags:
+        named = _named(flags)
+        rights = self._rights(organization, lock=True)
+        before = rights.get((role.id, model_name), NOTHING)
+        after = before._replace(**dict.fromkeys(named, on))
+        self.set(organization, role, model_name, after)
+        return after
+
+    def _rights(self, organization: Organization, *, lock: bool = False) -> _Rights:
+        query = (
+            select(_TABLE.role, _TABLE.model, *(_TABLE[each] for each in NAMES))
+            .where(
+                _TABLE.context == self.context.name,
+                _TABLE.organization == organization.id,
+            )
+            .order_by(_TABLE.role, _TABLE.model)
+        )
+        rows = fetch(self.session, query.with_for_update() if lock else query, {})
+        return {(row.role, row.model): Flags(*row[2:]) for row in rows}
+
+    def _write(self, organization: Organization, rights: _Rights) -> None:
+        if rights:
+            rows = [(*each, *flags) for each, flags in sorted(rights.items())]
+            values = _ROWS.of(rows)
+            query = _written(self.context.name, organization.id)
+            self.session.execute(query, values, bind_arguments=BIND)
+
+    def _remove(
+        self, organization: Organization, gone: Collection[tuple[UUID, str]]
+    ) -> None:
+        if gone:
+            named = select(_ROWS_GONE.table.c.role, _ROWS_GONE.table.c.model)
+            where = (
+                _TABLE.context == self.context.name,
+                _TABLE.organization == organization.id,
+                tuple_(_TABLE.role, _TABLE.model).in_(named),
+            )
+            values = _ROWS_GONE.of(sorted(gone))
+            query = delete(_PERMISSIONS).where(*where)
+            self.session.execute(query, values, bind_arguments=BIND)
+
+    def _by_code(self, organization: Organization) -> dict[str, Role]:
+        """Return the roles by their codes, those of the organisation before others."""
+        found: dict[str, Role] = {}
+        for each in Roles(self.context).all(organization):
+            found.setdefault(each.code, each)
+        return found
+
+    def _reading(self, organization: Organization) -> _Reading:
+        models = registry_of(self.context)
+        return _Reading(self._by_code(organization), models.__contains__)
+
+
+_PERMISSIONS: Final[Any] = SyncPermission.__table__
+_TABLE: Final[Any] = _PERMISSIONS.c
+
+_KEY: Final[dict[str, Any]] = {"role": Id(), "model": Text()}
+_ROWS: Final = PassedRows("rights", {**_KEY, **dict.fromkeys(NAMES, Boolean())})
+_ROWS_GONE: Final = PassedRows("gone", _KEY)
+
+
+def _written(context: str, organization: UUID) -> Any:
+    """Insert rights, or change those that are other ones now."""
+    given = _ROWS.table.c
+    fixed = {"context": context, "organization": organization}
+    rows = select(
+        *(literal(value, _TABLE[name].type) for name, value in fixed.items()),
+        *(given[name] for name in (*_KEY, *NAMES)),
+    )
+    query = insert(_PERMISSIONS).from_select([*fixed, *_KEY, *NAMES], rows)
+    fresh = {name: query.excluded[name] for name in NAMES}
+    were, are = [_TABLE[name] for name in NAMES], list(fresh.values())
+    return query.on_conflict_do_update(
+        constraint=PERMISSION,
+        set_={**fresh, "version": _TABLE.version + 1},
+        where=tuple_(*were).op("IS DISTINCT FROM")(tuple_(*are)),
+    )
+
+
+def _named(flags: Collection[str]) -> list[str]:
+    """Return the fields of flags, however they are named. Raises InvalidPermissions."""
+    wrong = [each for each in flags if _field(each) is None]
+    if wrong:
+        problems = tuple(_no_flag(each) for each in wrong)
+        raise InvalidPermissions(" ".join(problems), problems=problems)
+    return [field for each in flags if (field := _field(each)) is not None]
+
+
+def _field(name: object) -> str | None:
+    """Return the field of a flag; None: it is none of the six."""
+    plain = name.removeprefix(PREFIX) if isinstance(name, str) else ""
+    return plain if plain in Flags._fields else None
+
+
+def _no_flag(name: object) -> str:
+    return f"{name!r} is not one of the six flags: {', '.join(NAMES)}."
+
+
+# Documents ----------------------------------------------------------------------------
+
+
+class _Reading:
+    """Reads a document, and notes all that is wrong with it."""
+
+    def __init__(
+        self, by_code: Mapping[str, Role], is_model: Callable[[str], bool]
+    ) -> None:
+        self.by_code = by_code
+        self.is_model = is_model
+        self.wanted: _Rights = {}
+        self.problems: list[str] = []
+
+    def read(self, document: object) -> _Reading:
+        """Read a document: ``{role: {model: {flag: bool}}}``."""
+        seen: dict[UUID, str] = {}
+        for code, models in self._pairs(document, "The document"):
+            role = self._role(code)
+            if role is None:
+                self.problems.append(f"There is no role {code!r} here.")
+            elif role.id in seen:
+                message = f"{seen[role.id]!r} and {code!r} are the same role."
+                self.problems.append(message)
+            else:
+                seen[role.id] = str(code)
+            self._read_models(role, code, models)
+        return self
+
+    def _read_models(self, role: Role | None, code: object, models: object) -> None:
+        for model, told in self._pairs(models, f"{code!r}"):
+            if not isinstance(model, str) or not self.is_model(model):
+                self.problems.append(f"{code!r}: there is no model {model!r} here.")
+            flags = self._flags(f"{code!r}, {model!r}", told)
+            if role is not None and isinstance(model, str):
+                self.wanted[role.id, model] = flags
+
+    def _flags(self, where: str, told: object) -> Flags:
+        found: dict[str, bool] = {}
+        for name, value in self._pairs(told, where):
+            field = _field(name)
+            if field is None:
+                self.problems.append(f"{where}: {_no_flag(name)}")
+            elif field in found:
+                self.problems.append(f"{where}: {name!r} is said twice.")
+            elif not isinstance(value, bool):
+                self.problems.append(f"{where}: {name!r} must be true or false.")
+            else:
+                found[field] = value
+        return Flags(**found)
+
+    def _pairs(self, value: object, what: str) -> Iterable[tuple[object, object]]:
+        if isinstance(value, Mapping):
+            return value.items()
+        self.problems.append(f"{what} must be an object, not {_told(value)}.")
+        return ()
+
+    def _role(self, text: object) -> Role | None:
+        if not isinstance(text, str):
+            return None
+        if text in self.by_code:
+            return self.by_code[text]
+        named = [each for each in self.by_code.values() if each.name == text]
+        return named[0] if len(named) == 1 else None
+
+
+def _told(value: object) -> str:
+    return "null" if value is None else type(value).__name__
