@@ -16,6 +16,7 @@ from libres.sync import (
     discovering,
     doctor,
     pulling,
+    pushing,
     row_security,
     schema,
     signing_in,
@@ -321,6 +322,27 @@ class Sync(ContextServicesMixin):
         models, KeysMissing without a secret for cursors, and DirtyReadOnlySession.
         """
         return pulling.pull(self.context, member, body, request)
+
+    # Pushing --------------------------------------------------------------------------
+
+    def push(
+        self, member: Member, body: object, *, request: str | None = None
+    ) -> pushing.PushAnswer:
+        """Write what a device has changed, and say item by item what became of it.
+
+        *body* is JSON in bytes, or what it says: ``{"data": [{"_model": …, "id": …,
+        fields …}], "mode": "partial"}``. An item may have ``_op`` (``upsert``,
+        ``create``, ``update``, ``delete``), ``_version`` (the one that was changed:
+        without it nobody notices that others were faster) and ``_op_id`` (with it, it
+        has its effect once, however often it is sent). New rows may be called
+        ``tmp:…`` in the same push. With the mode ``atomic`` all is stored, or nothing.
+        *request* is an id for the log and the changes.
+
+        In one transaction, tried again while others get in its way. Of rows that the
+        member may not see the answer tells nothing. Raises MalformedRequest,
+        RequestTooLarge, and Unavailable if others were in the way too often.
+        """
+        return pushing.push(self.context, member, body, request)
 
     # Keeping changes ------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def devices(context, sync):  # noqa: ARG001 - its tables
 @pytest.fixture
 def kiosk(devices, john, acme):
     """A device of John, with its key; committed."""
-    added = devices.add(john, acme, "Kiosk")
+    added = devices.add(john.user, acme, "Kiosk")
     devices.commit()
     return added
 
@@ -34,7 +34,11 @@ def test_added(devices, kiosk, john, acme):
     """A device has a key, of which only the hash is stored."""
     device, key = kiosk
     owner = devices.owner_of(key)
-    assert (owner.device, owner.user, owner.organization) == (device, john.id, acme.id)
+    assert (owner.device, owner.user, owner.organization) == (
+        device,
+        john.user.id,
+        acme.id,
+    )
     stored = devices.session.execute(text("SELECT * FROM sync_devices")).one()
     assert key.startswith("libres_dev_")
     assert key not in str(stored)
@@ -43,8 +47,8 @@ def test_added(devices, kiosk, john, acme):
 def test_names_are_used_once(devices, kiosk, john, mary, acme):
     """A user has one device of a name in an organisation; others may have one, too."""
     with pytest.raises(AlreadyThere, match="Kiosk"):
-        devices.add(john, acme, " Kiosk ")
-    assert devices.add(mary, acme, "Kiosk").device.id != kiosk.device.id
+        devices.add(john.user, acme, " Kiosk ")
+    assert devices.add(mary.user, acme, "Kiosk").device.id != kiosk.device.id
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_names_are_used_once(devices, kiosk, john, mary, acme):
 def test_no_name(devices, john, acme, name):
     """A name has to be one."""
     with pytest.raises(InvalidName):
-        devices.add(john, acme, name)
+        devices.add(john.user, acme, name)
 
 
 @pytest.mark.parametrize("key", ["", "libres_dev_", "\ud800", "\0", "x" * 100_000])
@@ -102,21 +106,21 @@ def test_unknown(devices, kiosk):
 
 def test_ensured(devices, kiosk, john, acme):
     """A device that signs in by password is made when it first does."""
-    phone = devices.ensure(john.id, acme.id, "Phone")
-    assert devices.ensure(john.id, acme.id, "Phone ") == phone
-    assert devices.ensure(john.id, acme.id, "Kiosk") == kiosk.device
+    phone = devices.ensure(john.user.id, acme.id, "Phone")
+    assert devices.ensure(john.user.id, acme.id, "Phone ") == phone
+    assert devices.ensure(john.user.id, acme.id, "Kiosk") == kiosk.device
     found = {each.name: each.has_key for each in devices.all()}
     assert found == {"Kiosk": True, "Phone": False}
 
 
 def test_listed(devices, kiosk, john, mary, acme, retail):
     """Each organisation has its own; without one all are listed, by name."""
-    devices.add(mary, retail, "Branch")
+    devices.add(mary.user, retail, "Branch")
     assert [each.name for each in devices.all()] == ["Branch", "Kiosk"]
     (only,) = devices.all(acme)
     assert (only.id, only.user, only.organization) == (
         kiosk.device.id,
-        john.id,
+        john.user.id,
         acme.id,
     )
     assert (only.position, only.lag, only.seen, only.revoked) == (0, 0, None, None)
