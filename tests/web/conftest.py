@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 from pytest_postgresql.factories import postgresql_noproc
+from werkzeug.routing import Rule
 
 from libres.web import Place, WebSettings, create_app, schema
 from libres.web.directory import Directory
@@ -29,6 +31,33 @@ MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+
+
+class LazyRule(Rule):
+    """Compiles what makes its URLs when one is made first.
+
+    That of the hundred routes is most of what an application takes to be made, and
+    each test makes one.
+    """
+
+    def _compile_builder(self, append_unknown=True):
+        compiled = []
+
+        def build(rule, /, **values):
+            if not compiled:
+                compiled.append(eager(append_unknown))
+            return compiled[0](rule, **values)
+
+        eager = super()._compile_builder
+        return build
+
+
+@pytest.fixture(scope="package", autouse=True)
+def quick_routes():
+    """Make applications quickly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "url_rule_class", LazyRule)
+        yield
 
 
 def make_web(**where):
