@@ -102,7 +102,10 @@ def test_reserved_and_approved(john, heard):
     (row,) = john.rows()
     assert isinstance(outcome, Done)
     assert (outcome.did, outcome.key) == ("created", (row.id,))
-    assert outcome.facts == {"token": str(row.token), "status": "approved"}
+    assert outcome.facts["decided"] == {
+        "token": str(row.token),
+        "status": "approved",
+    }
     assert (row.email, row.quota, row.data) == (ADA, 1, {"for": "x"})
     assert row.display_end() == at("11:00")
     assert heard == ["made", "approved"]
@@ -124,20 +127,21 @@ def test_address_of_the_member(john):
 def test_pending_without_the_right(kiosk):
     """Who may not update leaves it pending."""
     outcome = kiosk.reserve("10:00", "11:00")
-    assert outcome.facts["status"] == "pending"
+    assert outcome.facts["decided"]["status"] == "pending"
     assert [each.status for each in kiosk.rows()] == ["pending"]
 
 
 def test_pending_if_wished(john):
     """Who may have it approved can leave it pending."""
-    assert john.reserve("10:00", "11:00", status="pending").facts["status"] == "pending"
+    outcome = john.reserve("10:00", "11:00", status="pending")
+    assert outcome.facts["decided"]["status"] == "pending"
 
 
 @pytest.mark.usefixtures("office")
 def test_pending_if_approved_by_hand(john):
     """What is approved by hand stays pending, whoever pushes."""
     outcome = john.reserve("10:00", "11:00", room="Office")
-    assert outcome.facts["status"] == "pending"
+    assert outcome.facts["decided"]["status"] == "pending"
 
 
 @pytest.mark.usefixtures("office")
@@ -339,7 +343,7 @@ def test_approved_later(john, kiosk, heard):
     kiosk.reserve("10:00", "11:00")
     (row,) = john.rows()
     outcome = john.push("update", row.id, status="approved")
-    assert outcome.facts["status"] == "approved"
+    assert outcome.facts["decided"]["status"] == "approved"
     assert heard == ["made", "approved"]
 
 

@@ -132,7 +132,8 @@ def _told(found: Seen) -> dict[str, Any]:
     """Tell what the server has decided: a token and a status, if there are any."""
     names = [name for name in ("token", "status") if name in found.values]
     fields = found.model.fields
-    return {name: fields[name].write(found.values[name]) for name in names}
+    told = {name: fields[name].write(found.values[name]) for name in names}
+    return {"decided": told} if told else {}
 
 
 def version_of(work: Work, model: SyncModel, key: tuple[Any, ...]) -> int:
