@@ -184,11 +184,17 @@ class Permissions(ContextServicesMixin):
         on: bool,
     ) -> Flags:
         named = _named(flags)
-        rights = self._rights(organization, lock=True)
-        before = rights.get((role.id, model_name), NOTHING)
-        after = before._replace(**dict.fromkeys(named, on))
-        self.set(organization, role, model_name, after)
-        return after
+        registry_of(self.context).named(model_name)
+        Memberships(self.context).check(organization, role)
+        values = {
+            "context": self.context.name,
+            "organization": organization.id,
+            "role": role.id,
+            "model": model_name,
+        }
+        query = _switched(values, dict.fromkeys(named, on))
+        (row,) = fetch(self.session, query, {})
+        return Flags(*row)
 
     def _rights(self, organization: Organization, *, lock: bool = False) -> _Rights:
         query = (
@@ -259,6 +265,16 @@ def _written(context: str, organization: UUID) -> Any:
         set_={**fresh, "version": _TABLE.version + 1},
         where=tuple_(*were).op("IS DISTINCT FROM")(tuple_(*are)),
     )
+
+
+def _switched(values: Mapping[str, Any], flags: Mapping[str, bool]) -> Any:
+    """Switch some flags, and leave the others as they are, whoever switches those."""
+    fresh = {f"{PREFIX}{name}": on for name, on in flags.items()}
+    query = insert(_PERMISSIONS).values(**values, **fresh)
+    upsert = query.on_conflict_do_update(
+        constraint=PERMISSION, set_={**fresh, "version": _TABLE.version + 1}
+    )
+    return upsert.returning(*(_TABLE[each] for each in NAMES))
 
 
 def _named(flags: Collection[str]) -> list[str]:

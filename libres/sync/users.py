@@ -16,7 +16,7 @@ from libres.context.core import ContextServicesMixin
 from libres.db.models.types import UUID
 from libres.db.passing import fetch
 from libres.sync import names, passwords
-from libres.sync.errors import AlreadyThere, UnknownEntity
+from libres.sync.errors import AlreadyThere, InvalidName, UnknownEntity
 from libres.sync.models import SyncUser
 from libres.sync.values import User
 
@@ -98,7 +98,7 @@ class Users(ContextServicesMixin):
         values = {
             "context": self.context.name,
             "username": names.username(username),
-            "email": names.email(email),
+            "email": self._email(email),
             "password": None if password is None else passwords.hashed(password),
             "staff": staff,
         }
@@ -140,6 +140,13 @@ class Users(ContextServicesMixin):
         return self._change(user, version=_TABLE.version + 1)
 
     # Rows -----------------------------------------------------------------------------
+
+    def _email(self, text: str) -> str:
+        found = names.email(text)
+        if found and not self.validate_email(found):
+            message = "This is no e-mail address: write it as 'name@example.org'."
+            raise InvalidName(message)
+        return found
 
     def _row(self, query: Any, value: object) -> Any:
         values = {"context": self.context.name, "value": value}
