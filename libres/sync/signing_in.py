@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 WRONG: Final = "The name or the password is wrong."
 WRONG_KEY: Final = "This is not the key of a device."
 REFUSED: Final = "This device may not sign in."
-SEVERAL: Final = "You belong to several organizations: name one of them."
-ANOTHER: Final = "This token is for another organization."
+SEVERAL: Final = "You belong to several organisations: name one of them."
+ANOTHER: Final = "This token is for another organisation."
 
 FAILURES: Final = 60
 """Seconds in which failures are counted."""

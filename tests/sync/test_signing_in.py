@@ -618,6 +618,14 @@ def test_sixty_in_a_minute(sync, sign_in, signed):
     assert answered(sync, replace(signed.member, device=None), 1) == 1
 
 
+def test_counting_is_cheap(sync, signed):
+    """A request is counted by two statements: what may be, and what was."""
+    for _ in range(2):
+        with counted(sync.session) as statements:
+            sync.count(signed.member)
+        assert len(statements) == 2
+
+
 def test_settings_decide(sync, context, signed):
     """Other limits hold from the next request on."""
     Settings(context).set("requests_per_minute", 5)
