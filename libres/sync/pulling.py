@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from libres.context.transactions import plain_session
 from libres.db.models.timestamp import TimestampMixin
 from libres.domain.days import UTC
-from libres.sync import acting, cursors, pull_pages
+from libres.sync import acting, cursors, pull_pages, row_security
 from libres.sync.cursors import Cursor
 from libres.sync.devices import Devices
 from libres.sync.errors import RequestError
@@ -61,7 +61,7 @@ def pull(
 
 def _answered(context: Context, member: Member, asked: Asked) -> PullAnswer:
     numbering.number(context)
-    with _reading(context) as session:
+    with row_security.seen_by(context, member), _reading(context) as session:
         head = reading.head(session, context.name, member.organization.reference)
         pulling = Pull(context, member, session, head)
         if asked.cursor is None:

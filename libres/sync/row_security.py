@@ -7,11 +7,13 @@ that do not own the tables; owners only if they ask for it, superusers never.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import DDL, bindparam, text
 
+from libres.sync.acting import Act, acting
 from libres.sync.capture.triggers import DIALECT
 from libres.sync.models import MODELS, SyncChange, SyncFeed, SyncPending
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from libres.context.core import Context
     from libres.sync.registry import SyncModel
+    from libres.sync.values import Member
 
 ddl: Callable[[str], DDL] = DDL
 
@@ -53,6 +56,18 @@ IS_ON: Final = text(
 def is_told(context: Context) -> bool:
     """Tell whether transactions that only read are told for whom they read."""
     return context.get_setting(SETTING) is True
+
+
+@contextmanager
+def seen_by(context: Context, member: Member) -> Iterator[None]:
+    """Read what the organisation of a member sees; costs nothing without the wall."""
+    if not is_told(context):
+        yield
+        return
+    reference = member.organization.reference
+    act = Act(member.user.username, organization=reference, tells_readers=True)
+    with acting(context.get_service("session_provider").session(), act):
+        yield
 
 
 def enable(
