@@ -396,7 +396,7 @@ def test_told_for_whom(sync):
 
 
 def test_poll_in_vain(sync, context, write):
-    """Asking with nothing new takes four statements, however much there is."""
+    """Asking with nothing new takes three statements, and one more for a device."""
     write(numbered(20))
     phone = Phone(sync, member_of())
     phone.catch_up()
@@ -457,6 +457,22 @@ def test_cursor_confirms(sync, session, write, device):
     assert position_of(session, device) == 0
     phone.pull()
     assert position_of(session, device) == 3
+
+
+@pytest.mark.usefixtures("clock")
+def test_device_that_polls_in_vain(sync, context, write, device):
+    """That a device has confirmed everything already is one statement, and no write."""
+    write(numbered(3))
+    phone = Phone(sync, member_of(device=device))
+    phone.catch_up()
+    phone.pull()
+    provider = context.get_service("session_provider")
+    with (
+        counted_on(provider.engine) as written,
+        counted_on(provider.read_only_engine) as read,
+    ):
+        phone.pull()
+    assert (len(written), len(read)) == (1, 3)
 
 
 @pytest.mark.usefixtures("clock")

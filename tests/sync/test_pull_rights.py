@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from libres.sync.errors import MalformedRequest, ResyncRequired
 from libres.sync.keyring import configure
@@ -120,6 +120,19 @@ def test_given(sync):
         sync.pull(phone.member, {"cursor": phone.cursor})
     assert list(caught.value.models) == [NAME]
     assert len(phone.ids()) == 1
+
+
+def test_given_brings_no_old_changes(sync):
+    """What changed before the right was given does not come beside the rows."""
+    phone = Phone(sync, member_of(models=["Report"]))
+    phone.catch_up()
+    sync.session.execute(update(Customer).values(age=5))
+    sync.session.execute(insert(Report).values(organization_id=ACME, title="s"))
+    sync.session.commit()
+    phone.member = member_of(models=["Report", "Customer"])
+    before = phone.told
+    phone.catch_up()
+    assert phone.told == before + 2
 
 
 def test_given_but_not_asked_for(sync):
