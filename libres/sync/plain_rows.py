@@ -279,6 +279,8 @@ def _changed(writing: Writing, stale: Sequence[Item]) -> dict[int, set[str] | No
 
 
 def _create(writing: Writing, items: Sequence[Item]) -> None:
+    if not (writing.model.shared or writing.work.member.organization.reference):
+        raise Undo({each.index: OUTSIDE for each in items})
     _refuse_keys(writing, items)
     writing.refuse_references(items, {})
     ordered: dict[Any, list[Item]] = {}
