@@ -47,6 +47,8 @@ PROMISED = (
     "docs/howto/quotas.rst",
     "docs/howto/retry.rst",
     "docs/howto/services.rst",
+    "docs/howto/sync_models.rst",
+    "docs/howto/sync_filters.rst",
     "docs/howto/sync_core.rst",
     "docs/howto/sync_devices.rst",
     "docs/howto/timetable_commands.rst",
