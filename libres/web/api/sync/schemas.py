@@ -185,15 +185,25 @@ class Pushed(Loose):
     error_count = fields.Integer(required=True)
     processed_models = _named(fields.Nested(Counts), required=True)
     processing_time = fields.Float(required=True, metadata={"description": "Seconds."})
-    results = fields.List(fields.Dict(), required=True)
+    success_rate = fields.Float(required=True, metadata={"description": "Percent."})
+    errors = fields.List(
+        fields.Dict(), required=True, metadata={"description": "Of items, by index."}
+    )
+    results = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={"description": "Of each item."},
+    )
+    cursor = fields.String(required=True, allow_none=True)
 
 
-class Pull(Schema):
-    """What to fetch: the cursor of the last answer, or models to begin with."""
+class Pull(Loose):
+    """What to fetch: the cursor of the last answer, or models to begin with, each with
+    the moment since when, or null for all rows; without either, all there is."""
 
-    cursor = fields.String()
-    models = _named(fields.String(allow_none=True))
-    batch_size = Whole(least=1, most=1000)
+    cursor = fields.String(allow_none=True)
+    models = _named(fields.String(allow_none=True), allow_none=True)
+    batch_size = Whole(least=1, most=1000, allow_none=True)
 
 
 class PulledModel(Loose):
