@@ -99,7 +99,7 @@ class Capture:
         )
 
     def moving(self, condition: str) -> str:
-        """Return SQL that notes rows as they are, taken by ``:tenant`` from ``:before``.
+        """Return SQL that notes rows as ``:tenant`` has taken them from ``:before``.
 
         *condition* says which, with ``{row}`` for the row.
         """
