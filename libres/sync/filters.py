@@ -13,7 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias
 
@@ -184,10 +184,17 @@ class Test:
             return (found is None) is self.value
         if found is None:
             return False
-        comparing = comparing_of(self.field)
-        return self.operator.holds(
-            comparing.order(comparing.value(found)), self._prepared(comparing.order)
-        )
+        comparing = self._comparing
+        value = comparing.order(comparing.value(found))
+        return self.operator.holds(value, self._ordered)
+
+    @cached_property
+    def _comparing(self) -> Comparing:
+        return comparing_of(self.field)
+
+    @cached_property
+    def _ordered(self) -> Any:
+        return self._prepared(self._comparing.order)
 
     def _prepared(self, convert: Callable[[Any], Any]) -> Any:
         if isinstance(self.value, tuple):
@@ -199,11 +206,10 @@ class Test:
         if self.operator.takes == "truth":
             is_null = null_of(self.field)
             return is_null if self.value else ~is_null
-        comparing = comparing_of(self.field)
-        column = comparing.column(self.field.column)
+        column = self._comparing.column(self.field.column)
         if self.operator.takes == "text":
             return self.operator.sql(column, self.value)
-        passed = partial(comparing.passed, column=self.field.column)
+        passed = partial(self._comparing.passed, column=self.field.column)
         return self.operator.sql(column, self._prepared(passed))
 
 

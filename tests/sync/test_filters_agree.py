@@ -182,3 +182,17 @@ def test_agree(context, thing):
 
     agree()
     assert shown > 20
+
+
+@pytest.mark.parametrize("op", ["starts_with", "contains"])
+@pytest.mark.parametrize("part", ["%", "0%", "_", "a_", "/", "/%", "\\", "a\\_", "A"])
+def test_letters_of_patterns(context, thing, op, part):
+    """What LIKE reads as a pattern is a letter like others."""
+    session = context.get_service("session_provider").session()
+    Base.metadata.create_all(session.connection())
+    texts = ["50%", "500", "%", "a_b", "axb", "a/b", "/%", "/x", "a\\_", "a\\b", "_"]
+    session.execute(insert(Thing), [{"words": each} for each in texts])
+    wanted = [{"field": "words", "op": op, "value": part}]
+    bound = Filter.of(thing, wanted).bound(MEMBER)
+    shown = set(session.scalars(select(Thing.words).where(bound.sql())))
+    assert shown == {each for each in texts if bound.matches({"words": each})}
