@@ -9,13 +9,12 @@ from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text
 
 from libres.db.passing import BIND
 from libres.sync.models.columns import DOCUMENT
-from libres.sync.pushing.judging import Change
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from libres.context.core import Context
-    from libres.sync.registry import SyncModel
+    from libres.sync.registry import Image, SyncModel
 
 _OF_ROWS: Final = (
     bindparam("context", type_=Text()),
@@ -80,6 +79,15 @@ def versions_of(
     for key, number, gone in session.execute(VERSIONS, values, bind_arguments=BIND):
         found[key] = max(found.get(key, UNKNOWN), Version(number, gone))
     return found
+
+
+class Change(NamedTuple):
+    """A change of a row, as the feed has it."""
+
+    version: int
+    operation: str
+    before: Image | None
+    after: Image | None
 
 
 class History(NamedTuple):

@@ -47,6 +47,7 @@ PROMISED = (
     "docs/howto/quotas.rst",
     "docs/howto/retry.rst",
     "docs/howto/services.rst",
+    "docs/howto/sync_conflicts.rst",
     "docs/howto/sync_models.rst",
     "docs/howto/sync_filters.rst",
     "docs/howto/sync_core.rst",

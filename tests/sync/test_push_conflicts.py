@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from libres.sync.pushing.judging import Change, changed_since, judge
+from libres.sync.pushing.judging import changed_since, judge
 from libres.sync.registry import registry_of
+from libres.sync.row_versions import Change
 from tests.sync.models import Customer, Note
 from tests.sync.pushes import customer, member_of, statuses, stored
 

@@ -129,7 +129,7 @@ def pusher(dsn, member, items):
 
 
 def test_same_operation_at_once(sync, dsn, john):
-    """S14: of those who send the same at once one has the effect; all get its answer."""
+    """S14: of those who send the same at once one has the effect; all are told."""
     items = [customer(_op_id=f"a{n}") for n in range(20)]
     sync.session.commit()
     outcomes = race_threads([pusher(dsn, john, [items])] * 4)

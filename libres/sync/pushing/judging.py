@@ -11,7 +11,8 @@ from libres.sync.values import NOTHING, Flags
 
 if TYPE_CHECKING:
     from libres.sync.pushing.reading import Entry, Wanted
-    from libres.sync.registry import Image, Policy, SyncModel
+    from libres.sync.registry import Policy, SyncModel
+    from libres.sync.row_versions import Change
 
 FORBIDDEN: Final = "You may not {op} rows of this model."
 
@@ -120,15 +121,6 @@ def judge(
     if policy == "merge" and op == "update" and is_apart:
         return Verdict("write", "merge")
     return Verdict("refuse")
-
-
-class Change(NamedTuple):
-    """A change of a row, as the feed has it."""
-
-    version: int
-    operation: str
-    before: Image | None
-    after: Image | None
 
 
 def changed_since(version: int, changes: Iterable[Change]) -> set[str] | None:
