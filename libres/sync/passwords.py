@@ -82,8 +82,7 @@ def fits(password: str, stored: str | None) -> bool:
     known = NOBODYS if stored is None else _read(stored) or NOBODYS
     text = _normal(password)
     digest = _digest(text[: LONGEST + 1], known.parameters, known.salt)
-    is_same = hmac.compare_digest(digest, known.digest)
-    return is_same and known is not NOBODYS and len(text) <= LONGEST
+    return hmac.compare_digest(digest, known.digest) and known is not NOBODYS
 
 
 def is_outdated(stored: str) -> bool:

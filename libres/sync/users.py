@@ -88,7 +88,8 @@ class Users(ContextServicesMixin):
         email: str = "",
         staff: bool = False,
     ) -> User:
-        """Add a user; names that differ in upper and lower case only are the same.
+        """Add a user; names that differ in upper and lower case only are the same, as far
+        as the locale of the database knows the letters.
 
         *password* has 10 to 256 characters; None: they cannot sign in by password.
         *staff* may configure all organisations.
