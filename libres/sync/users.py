@@ -88,8 +88,9 @@ class Users(ContextServicesMixin):
         email: str = "",
         staff: bool = False,
     ) -> User:
-        """Add a user; names that differ in upper and lower case only are the same, as far
-        as the locale of the database knows the letters.
+        """Add a user; names that differ in upper and lower case only are the same.
+
+        Of which letters that is known is up to the locale of the database.
 
         *password* has 10 to 256 characters; None: they cannot sign in by password.
         *staff* may configure all organisations.
