@@ -1,16 +1,19 @@
-"""What is written to while the feed is measured: rows that count, and events."""
+"""What is written to while synchronisation is measured, on a base as hosts have it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, DateTime, Identity, Text, func
+from sqlalchemy import BigInteger, DateTime, Identity, String, Text, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libres.sync import Sync
 
 TENANT: Final = "acme"
+"""The reference of the organisation of all that is measured."""
+
+CUSTOMER: Final = "bench.Customer"
 
 
 class Base(DeclarativeBase):
@@ -39,12 +42,38 @@ class Event(Base):
     )
 
 
+class Customer(Base):
+    """What devices push and pull."""
+
+    __tablename__ = "bench_customers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(Text, index=True)
+    name: Mapped[str] = mapped_column(String(50))
+    age: Mapped[int | None]
+    department: Mapped[str | None] = mapped_column(Text)
+
+
+class Unwatched(Base):
+    """The same, and nobody notes what changes."""
+
+    __tablename__ = "bench_unwatched"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(Text, index=True)
+    name: Mapped[str] = mapped_column(String(50))
+    age: Mapped[int | None]
+    department: Mapped[str | None] = mapped_column(Text)
+
+
 def prepare(sync: Sync) -> None:
-    """Create the tables, and note their changes."""
-    for model in (Counter, Event):
-        sync.registry.register(
-            model, name=f"proof.{model.__name__}", tenant=model.tenant
-        )
+    """Create the tables, and note the changes of all but one."""
+    for model, name in (
+        (Counter, "proof.Counter"),
+        (Event, "proof.Event"),
+        (Customer, CUSTOMER),
+    ):
+        sync.registry.register(model, name=name, tenant=model.tenant)
     session = sync.session
     Base.metadata.create_all(session.connection())
     sync.setup()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, types
@@ -78,9 +78,16 @@ class Field:
         value = image.get(self.column.name)
         loaded = None if value is None else self.kind.load(value)
         kind = self.column.type
-        if isinstance(kind, types.TypeDecorator) and not isinstance(kind, UTCDateTime):
+        if _is_decorated(kind) and not isinstance(kind, UTCDateTime):
             return kind.process_result_value(loaded, DIALECT)
         return loaded
+
+
+def _is_decorated(type_: Any) -> TypeGuard[types.TypeDecorator[Any]]:
+    """Tell whether a type makes something else of what the database has. Interval is a
+    decorator, too, but only for databases that have no intervals."""
+    is_interval = isinstance(type_, types.Interval)
+    return isinstance(type_, types.TypeDecorator) and not is_interval
 
 
 def kind_of(type_: TypeEngine[Any]) -> Kind:
@@ -90,7 +97,7 @@ def kind_of(type_: TypeEngine[Any]) -> Kind:
     """
     if isinstance(type_, UTCDateTime):
         return MOMENT_IN_UTC
-    plain: Any = type_.impl if isinstance(type_, types.TypeDecorator) else type_
+    plain: Any = type_.impl if _is_decorated(type_) else type_
     for known, make in _KINDS:
         if isinstance(plain, known):
             return make(plain)
@@ -167,7 +174,10 @@ def _float(_type: Any) -> Kind:
             _refuse("must be a finite number")
         return number
 
-    return Kind("float", read, float, float)
+    def write(value: float) -> float | None:
+        return float(value) if math.isfinite(value) else None
+
+    return Kind("float", read, write, float)
 
 
 def _decimal(type_: Any) -> Kind:

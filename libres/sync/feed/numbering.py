@@ -33,7 +33,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('libres.sync/' || :context, 0)),
 
 NUMBER: Final = text("""\
 WITH head AS (
-    SELECT position, greatest(numbered, clock_timestamp()) AS numbered
+    SELECT position,
+        greatest(numbered + interval '1 microsecond', clock_timestamp()) AS numbered
     FROM sync_feeds WHERE context = :context
 ), moved AS (
     DELETE FROM sync_pending WHERE context = :context RETURNING *
