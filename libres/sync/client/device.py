@@ -19,6 +19,9 @@ CURSOR: Final = "cursor"
 
 GONE: Final = 410
 
+UNCHANGED: Final = "unchanged"
+"""The server keeps what it has, by the policy of the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
@@ -171,12 +174,16 @@ class Device:
 
     def _settled(self, edit: Edit, result: Mapping[str, Any]) -> bool:
         """Take what became of an edit; tell whether it was stored."""
-        if result["status"] not in ("created", "updated", "deleted"):
-            self.store.refuse_edit(edit.number, result["error"])
-            row = result["error"].get("row")
-            if row is not None:
-                self._take(row)
+        error = result.get("error")
+        row = (result if error is None else error).get("row")
+        if row is not None:
+            self._take(row)
+        if error is not None:
+            self.store.refuse_edit(edit.number, error)
             return False
+        if result["status"] == UNCHANGED:
+            self.store.forget_edits([edit.number])
+            return True
         id_, version = result["id"], result["version"]
         if edit.op == "delete":
             self.store.drop(edit.model, edit.id, version)

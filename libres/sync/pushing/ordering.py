@@ -1,7 +1,8 @@
 """Puts items together that can be written at once, without anybody noticing.
 
-Items of one model keep their order. Those of different models pass each other only
-where none of them refers to what the other one touches.
+Items of one row keep their order, and so do those of a model that a handler writes, or
+whose rows have to differ from each other in more than their keys. All others pass each
+other where none of them refers to what the other one touches.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+
 from libres.sync.pushing.reading import Temporary
 from libres.sync.pushing.relations import are_related, references_of
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from libres.sync.handlers import Op
     from libres.sync.pushing.reading import Entry
     from libres.sync.registry import Registry, SyncModel
@@ -53,9 +59,11 @@ class Batch:
 
     def _is_tied(self, step: Step) -> bool:
         other = step.entry.model
-        if other is self.model:
-            return self.op != step.op
+        if other is self.model and self.op == step.op:
+            return False
         if self.model.handler is not None and other.handler is not None:
+            return True
+        if other is self.model and _rows_exclude_each_other(other.table):
             return True
         deletes = "delete" in (self.op, step.op)
         return deletes and are_related(self.model, other)
@@ -64,19 +72,29 @@ class Batch:
 def batches_of(registry: Registry, steps: Iterable[Step]) -> list[Batch]:
     """Put steps together, in an order that comes to the same as theirs."""
     batches: list[Batch] = []
-    last: dict[str, int] = {}
+    last: dict[tuple[str, Op], int] = {}
     for step in steps:
         row = row_of(step.entry)
         refers = set(_references(registry, step.entry))
         model = step.entry.model
-        place = last.get(model.name)
+        kind = model.name, step.op
+        place = last.get(kind)
         if place is None or any(
             each.crosses(step, row, refers) for each in batches[place:]
         ):
-            place = last[model.name] = len(batches)
+            place = last[kind] = len(batches)
             batches.append(Batch(model, step.op))
         batches[place].add(step, row, refers)
     return batches
+
+
+def _rows_exclude_each_other(table: Table) -> bool:
+    """Tell whether one row may have to go before another one can come."""
+    constraints = (type(each) for each in table.constraints)
+    differing = any(
+        issubclass(each, (UniqueConstraint, ExcludeConstraint)) for each in constraints
+    )
+    return differing or any(each.unique for each in table.indexes)
 
 
 def row_of(entry: Entry) -> Hashable:
