@@ -291,3 +291,19 @@ def test_server_is_away(phone, wire):
         phone.sync()
     wire.is_cut = False
     assert phone.push().stored == 1
+
+
+def test_server_wins(phone, tablet, sync):
+    """Where the policy says so, the device takes what the server has."""
+    model = sync.registry.named(CUSTOMER)
+    object.__setattr__(model, "policy", "server")
+    tablet.create(CUSTOMER, {"name": "Ada"})
+    tablet.sync()
+    phone.pull()
+    (row,) = phone.rows(CUSTOMER)
+    tablet.change(CUSTOMER, row.id, {"name": "first"})
+    tablet.push()
+    phone.change(CUSTOMER, row.id, {"name": "second"})
+    assert phone.push().refused == []
+    assert phone.pending == []
+    assert names(phone) == ["first"]

@@ -84,9 +84,9 @@ def test_mixed(sync, push, count):
 @pytest.mark.usefixtures("badges")
 def test_code_is_free_again(sync, push):
     """What goes first makes room for what comes next."""
-    answer = push(badge(id=1, code="B"), badge(code="A"), badge(id=1, code="C"))
-    assert statuses(answer) == ["updated", "created", "updated"]
-    assert sorted(each.code for each in stored(sync, Badge)) == ["A", "C"]
+    answer = push(badge(code="X"), badge(id=1, code="B"), badge(code="A"))
+    assert statuses(answer) == ["created", "updated", "created"]
+    assert sorted(each.code for each in stored(sync, Badge)) == ["A", "B", "X"]
 
 
 @pytest.mark.usefixtures("badges")
