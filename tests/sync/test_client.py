@@ -307,3 +307,42 @@ def test_server_wins(phone, tablet, sync):
     assert phone.push().refused == []
     assert phone.pending == []
     assert names(phone) == ["first"]
+
+
+def test_answer_comes_after_the_deletion(phone, tablet, wire, sync, acme, john):
+    """What others have deleted, before the answer was heard, does not come back."""
+    sync.permissions.grant(acme, john.role, CUSTOMER, "delete")
+    sync.commit()
+    phone.create(CUSTOMER, {"name": "Ada"})
+    wire.loses_answers = 1
+    with pytest.raises(ServerAway):
+        phone.push()
+    tablet.pull()
+    tablet.remove(CUSTOMER, tablet.rows(CUSTOMER)[0].id)
+    tablet.push()
+    phone.pull()
+    assert phone.push().stored == 1
+    phone.pull()
+    assert phone.rows(CUSTOMER) == []
+
+
+def test_late_answer_about_a_reference(phone, wire):
+    """A new row refers to the id of the server, however late the answer comes."""
+    ada = phone.create(CUSTOMER, {"name": "Ada"})
+    phone.create(NOTE, {"customer_id": ada, "text": "calls back"})
+    wire.loses_answers = 1
+    with pytest.raises(ServerAway):
+        phone.push()
+    phone.pull()
+    phone.push()
+    (note,) = phone.rows(NOTE)
+    assert note.fields["customer_id"] == phone.rows(CUSTOMER)[0].id
+
+
+def test_reference_in_one_push(phone):
+    """It does so before anything is pulled."""
+    ada = phone.create(CUSTOMER, {"name": "Ada"})
+    phone.create(NOTE, {"customer_id": ada, "text": "calls back"})
+    phone.push()
+    (note,) = phone.rows(NOTE)
+    assert note.fields["customer_id"] == phone.rows(CUSTOMER)[0].id

@@ -184,15 +184,7 @@ class Device:
         if result["status"] == UNCHANGED:
             self.store.forget_edits([edit.number])
             return True
-        id_, version = result["id"], result["version"]
-        if edit.op == "delete":
-            self.store.drop(edit.model, edit.id, version)
-        else:
-            known = self.store.row(edit.model, edit.id)
-            fields = {**(known.fields if known else {}), **edit.fields}
-            self.store.put(edit.model, id_, version, fields)
-        self.store.forget_edits([edit.number])
-        self.store.follow(edit, id_, version)
+        self.store.take_stored(edit, result["id"], result["version"])
         return True
 
     def pull(self, batch: int = BATCH) -> Pulled:

@@ -180,6 +180,11 @@ class Store:
                 _overlay(found, edit)
         return [found[each] for each in sorted(found)]
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows of the server there are, by model."""
+        sql = "SELECT model, count(*) FROM rows WHERE NOT gone GROUP BY 1 ORDER BY 1"
+        return dict(self._run(sql).fetchall())
+
     def row(self, model: str, id_: object) -> Row | None:
         """Return a row, edits included; None: there is none."""
         kept = self._run(
@@ -213,6 +218,10 @@ class Store:
         """Return what the server has refused, the oldest first."""
         sql = f"SELECT {_EDIT} FROM edits WHERE error IS NOT NULL ORDER BY number"
         return [_edit(row) for row in self._run(sql)]
+
+    def _edit(self, number: int) -> Edit:
+        sql = f"SELECT {_EDIT} FROM edits WHERE number = ?"  # noqa: S608 - a constant
+        return _edit(self._run(sql, number).fetchone())
 
     def _edits_of(self, model: str, id_: object) -> list[Edit]:
         sql = (
@@ -258,8 +267,36 @@ class Store:
         """Note that the server has refused an edit."""
         self._run("UPDATE edits SET error = ? WHERE number = ?", _json(error), number)
 
-    def follow(self, edit: Edit, id_: object, version: int) -> None:
-        """Let later edits of a row build on what has just been stored."""
+    def take_stored(self, edit: Edit, id_: object, version: int) -> None:
+        """Take over an edit that the server has stored; later ones build on it.
+
+        What was *sent* before, and its answer lost, may have been changed by others
+        since then, and pulled: then the row is left to what was, or will be, pulled.
+        """
+        # Not as it was read: new rows have got their ids meanwhile.
+        fresh = self._edit(edit.number)
+        if not edit.sent:
+            self._keep_stored(fresh, id_, version)
+        self.forget_edits([edit.number])
+        self._follow(fresh, id_, version)
+
+    def _keep_stored(self, edit: Edit, id_: object, version: int) -> None:
+        if edit.op == "delete":
+            self.drop(edit.model, edit.id, version)
+            return
+        known = self._fields(edit.model, edit.id)
+        if known is not None or edit.op == "create":
+            self.put(edit.model, id_, version, {**(known or {}), **edit.fields})
+
+    def _fields(self, model: str, id_: object) -> dict[str, Any] | None:
+        """Return what the server has of a row; None: nothing."""
+        found = self._run(
+            "SELECT fields FROM rows WHERE model = ? AND id = ? AND NOT gone",
+            *(model, _json(id_)),
+        ).fetchone()
+        return None if found is None else dict(json.loads(found[0]))
+
+    def _follow(self, edit: Edit, id_: object, version: int) -> None:
         where = "WHERE model = ? AND id = ? AND number > ?"
         values = (edit.model, _json(edit.id), edit.number)
         self._run(f"UPDATE edits SET version = ? {where}", version, *values)
