@@ -220,7 +220,7 @@ class Store:
         return [_edit(row) for row in self._run(sql)]
 
     def _edit(self, number: int) -> Edit:
-        sql = f"SELECT {_EDIT} FROM edits WHERE number = ?"  # noqa: S608 - a constant
+        sql = f"SELECT {_EDIT} FROM edits WHERE number = ?"
         return _edit(self._run(sql, number).fetchone())
 
     def _edits_of(self, model: str, id_: object) -> list[Edit]:
