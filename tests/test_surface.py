@@ -9,13 +9,24 @@ import inspect
 import pytest
 
 import libres
-from libres import conflicts, occupancy, timetable, waiting
+from libres import conflicts, occupancy, sync, timetable, waiting
 from libres.conflicts import query
 from libres.context import registry as registries
 from libres.context import session as sessions
 from libres.context.core import Context, ContextServicesMixin
 from libres.db import models, queries, scheduler
 from libres.modules import errors, events, rasterizer, utils
+from libres.sync import client as sync_client
+from libres.sync import errors as sync_errors
+from libres.sync.devices import Devices
+from libres.sync.filter_store import Filters
+from libres.sync.memberships import Memberships
+from libres.sync.organizations import Organizations
+from libres.sync.permissions import Permissions
+from libres.sync.resources import Resources
+from libres.sync.roles import Roles
+from libres.sync.settings import Settings
+from libres.sync.users import Users
 
 NAMES = {
     "libres": "new_scheduler registry __version__",
@@ -49,6 +60,32 @@ NAMES = {
         "AlreadyWaiting Entry InvalidEntry NotWaiting TimeIsFree UnknownEntry "
         "WaitingList listen on_free setup unlisten"
     ),
+    "libres.sync": (
+        "AlreadyThere Applied Device DeviceState Filter Finding Flags InvalidFilter "
+        "InvalidName InvalidPassword InvalidPermissions InvalidSetting KeysMissing Lag "
+        "MalformedRequest Member Membership NewDevice NotPermitted NotRegistrable "
+        "NotSetUp NotSignedIn Organization OwnedResource Proposal PullAnswer "
+        "PushAnswer Registry RequestError RequestTooLarge ResyncRequired Role Setting "
+        "SignedIn StoredFilter Sync SyncError SyncModel TooManyRequests Unavailable "
+        "UnknownEntity User UserService configure setup"
+    ),
+    "libres.sync.client": (
+        "ClientError Device Edit Pulled Pushed Refused Row ServerAway SignInNeeded "
+        "UnknownRow"
+    ),
+    "libres.sync.devices": "Devices",
+    "libres.sync.errors": "SyncError RequestError",
+    "libres.sync.filter_store": "Filters",
+    "libres.sync.handlers": "Done Handler Item Refused Work",
+    "libres.sync.members": "load",
+    "libres.sync.memberships": "Memberships",
+    "libres.sync.organizations": "Organizations",
+    "libres.sync.permissions": "Permissions TEMPLATES",
+    "libres.sync.resources": "Resources",
+    "libres.sync.roles": "Roles",
+    "libres.sync.settings": "Settings",
+    "libres.sync.users": "Users",
+    "libres.sync.values": "ALL NOTHING",
     "libres.timetable.heatmap": "to_svg",
     "libres.timetable.hours": "opening_spans ruled_spans public_holidays",
     "libres.timetable.calendars": "busy_times export Labelled",
@@ -427,7 +464,148 @@ TIMETABLE = {
     ),
 }
 
+SYNC = {
+    "__init__": "context",
+    "setup": "",
+    "stop": "",
+    "register_core": (
+        "*, reservations=True, allocations=True, check_ins=True, unexposed=False"
+    ),
+    "acting": "actor, *, request=None, reason=None, organization=None",
+    "sign_in": "username, password, *, organization=None, device=None, address=''",
+    "sign_in_device": "key, *, address=''",
+    "refresh": "token, *, address=''",
+    "sign_out": "token",
+    "authenticate": "token, organization=None",
+    "count": "member",
+    "drop_over": "",
+    "enable_row_security": "*, owners=False",
+    "disable_row_security": "",
+    "grants": "role",
+    "discover": "bases",
+    "describe": "member",
+    "examine": "",
+    "mend": "",
+    "number": "",
+    "work": "stop, *, interval=..., told=...",
+    "pull": "member, body, *, request=None",
+    "push": "member, body, *, request=None",
+    "drop_old_changes": "until",
+    "lag": "",
+}
+
+SYNC_REGISTRY = {
+    "get": "name",
+    "named": "name",
+    "of": "model",
+    "add": "model",
+    "register": (
+        "model, *, name=None, tenant=None, shared=False, fields=None, readonly=(), "
+        "secret=(), conflicts='reject', handler=None"
+    ),
+}
+
+ORGANIZATIONS = {
+    "add": "name, slug, reference=None",
+    "named": "slug",
+    "all": "",
+    "set_active": "slug, active",
+}
+
+USERS = {
+    "authenticate": "username, password",
+    "user": "id",
+    "add": "username, password=None, email='', staff=False",
+    "named": "username",
+    "all": "",
+    "set_password": "user, password",
+    "set_active": "user, active",
+    "end_tokens": "user",
+}
+
+ROLES = {
+    "add": "code, name, organization=None",
+    "named": "code, organization=None",
+    "all": "organization=None",
+}
+
+MEMBERSHIPS = {
+    "add": "user, organization, role",
+    "set_role": "user, organization, role",
+    "set_active": "user, organization, active",
+    "remove": "user, organization",
+    "of_user": "user_id",
+    "of_organization": "organization",
+}
+
+PERMISSIONS = {
+    "set": "organization, role, model_name, flags",
+    "grant": "organization, role, model_name, flags",
+    "revoke": "organization, role, model_name, flags",
+    "of": "organization, role",
+    "export": "organization",
+    "validate": "document, organization",
+    "apply": "organization, document, dry_run=False",
+    "generate": "template, roles, models",
+}
+
+FILTERS = {
+    "set": "organization, role, model_name, conditions",
+    "remove": "organization, role, model_name",
+    "all": "organization=None",
+}
+
+DEVICES = {
+    "add": "user, organization, name",
+    "new_key": "id",
+    "revoke": "id",
+    "all": "organization=None",
+}
+
+RESOURCES = {
+    "add": "organization, name, timezone, blocking_names=()",
+    "all": "organization=None",
+    "of": "resource",
+    "remove": "resource",
+}
+
+SETTINGS = {
+    "get": "name",
+    "all": "",
+    "set": "name, value, by=''",
+    "reset": "name",
+}
+
+CLIENT = {
+    "__init__": "path, url, transport=None",
+    "close": "",
+    "sign_in": "username, password, *, organization=None, name=None",
+    "sign_in_by_key": "key",
+    "rows": "model",
+    "row": "model, id",
+    "create": "model, fields, id=None",
+    "change": "model, id, fields",
+    "remove": "model, id",
+    "dismiss": "edit",
+    "retry": "edit",
+    "sync": "",
+    "push": "",
+    "pull": "batch=500",
+}
+
 SURFACE = [
+    (sync.Sync, SYNC),
+    (sync.Registry, SYNC_REGISTRY),
+    (Organizations, ORGANIZATIONS),
+    (Users, USERS),
+    (Roles, ROLES),
+    (Memberships, MEMBERSHIPS),
+    (Permissions, PERMISSIONS),
+    (Filters, FILTERS),
+    (Devices, DEVICES),
+    (Resources, RESOURCES),
+    (Settings, SETTINGS),
+    (sync_client.Device, CLIENT),
     (timetable.Timetable, TIMETABLE),
     (occupancy.Occupancy, OCCUPANCY),
     (waiting.WaitingList, WAITING),
@@ -450,6 +628,9 @@ SURFACE = [
 ]
 
 PROPERTIES = [
+    (sync.Sync, "registry organizations users roles memberships permissions filters"),
+    (sync.Sync, "devices resources settings session"),
+    (sync_client.Device, "pending refused"),
     (scheduler.Scheduler, "resource blocking_resources session session_provider"),
     (scheduler.Scheduler, "begin_nested is_allocation_exposed generate_uuid"),
     (ContextServicesMixin, "session session_provider begin_nested validate_email"),
@@ -473,6 +654,17 @@ PLAIN_ERRORS = (
     "DatesMayNotBeEqualError TimerangeTooLong NotTimezoneAware "
     "OutdatedSchema UpgradeImpossible"
 )
+
+REQUEST_ERRORS = {
+    "MalformedRequest": ("validation", 400),
+    "NotSignedIn": ("authentication", 401),
+    "NotPermitted": ("authorization", 403),
+    "ResyncRequired": ("resync_required", 410),
+    "RequestTooLarge": ("validation", 413),
+    "TooManyRequests": ("rate_limit", 429),
+    "Unavailable": ("database", 503),
+}
+"""What clients of the synchronisation are told."""
 
 
 def parameters(text):
@@ -603,6 +795,23 @@ class TestErrors:
     def test_root(self):
         """The root is an exception, and nothing more."""
         assert errors.LibresError.__bases__ == (Exception,)
+
+    @pytest.mark.parametrize("name", REQUEST_ERRORS)
+    def test_requests(self, name):
+        """Errors that clients of the synchronisation are told have type and status."""
+        error = getattr(sync, name)
+        assert error.__bases__ == (sync.RequestError,)
+        assert (error.type, error.status) == REQUEST_ERRORS[name]
+
+    def test_rooms(self):
+        """The room of synchronisation exports all its errors; they have two roots, and
+        what goes wrong on a device has another one."""
+        names = {"SyncError", "RequestError", *REQUEST_ERRORS}
+        of_the_host = set(sync_errors.__all__) - names
+        assert set(sync_errors.__all__) <= set(sync.__all__)
+        assert {getattr(sync, n).__bases__ for n in of_the_host} == {(sync.SyncError,)}
+        roots = sync.SyncError, sync.RequestError, sync_client.ClientError
+        assert {each.__bases__ for each in roots} == {(errors.LibresError,)}
 
     def test_pending_is_affected(self):
         """An affected pending reservation is an affected reservation."""

@@ -32,6 +32,11 @@ RESERVED: Final = frozenset({"id", "mode"})
 """What no field is called but the key; nor anything that begins with an underscore."""
 
 
+def _holds(_image: Image) -> bool:
+    """Hold for all rows."""
+    return True
+
+
 @dataclass(frozen=True, eq=False)
 class SyncModel:
     """A registered model."""
@@ -69,7 +74,7 @@ class SyncModel:
     where: ColumnElement[bool] | None = None
     """Which rows there are for clients at all; None: all."""
 
-    holds: Callable[[Image], bool] = field(default=lambda _image: True)
+    holds: Callable[[Image], bool] = field(default=_holds)
     """The same for images."""
 
     @cached_property
