@@ -52,6 +52,14 @@ timezone_option = click.option(
     help="The timezone of the resources.",
 )
 
+blocking_option = click.option(
+    "--blocking",
+    multiple=True,
+    callback=plain_text,
+    metavar="NAME",
+    help="A resource whose reservations are in its way; repeatable.",
+)
+
 web_context_option = click.option(
     "--context",
     "context_name",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from libres.domain.days import UTC
 from libres.sync.errors import MalformedRequest
@@ -83,7 +84,29 @@ def read(context: Context, member: Member, text: object) -> Cursor:
     told = _verified(context, text)
     if told is None or told[: len(owner)] != owner:
         raise MalformedRequest(REFUSED)
-    position, covered, scopes, is_everything, waiting, after, begun = told[len(owner) :]
+    return _cursor(told[len(owner) :])
+
+
+def examined(context: Context, text: object) -> tuple[UUID, Cursor]:
+    """Return for which organisation a cursor was written, its id, and what it says.
+
+    For operators. Raises MalformedRequest for what comes from elsewhere, and
+    KeysMissing.
+    """
+    told = _verified(context, text)
+    if told is None or told[:2] != [VERSION, context.name]:
+        raise MalformedRequest(UNKNOWN)
+    return UUID(told[2]), _cursor(told[3:])
+
+
+UNKNOWN: Final = (
+    "This is no cursor of this context, or was signed by another secret: copy all of "
+    "it, and set LIBRES_SYNC_SECRET to that of the server."
+)
+
+
+def _cursor(told: list[Any]) -> Cursor:
+    position, covered, scopes, is_everything, waiting, after, begun = told
     return Cursor(
         position=position,
         covered=datetime.fromisoformat(covered),

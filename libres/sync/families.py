@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from libres.context.core import Context, ContextServicesMixin
 from libres.db.passing import fetch
@@ -25,6 +25,8 @@ from libres.sync.tokens import INVALID, Versions
 from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from libres.sync.values import Member
 
 PREFIX: Final = "libres_ref_"
@@ -118,10 +120,17 @@ class Families(ContextServicesMixin):
 
     def drop_over(self, now: datetime) -> int:
         """Forget families that are over; return how many there were."""
-        over = (_TABLE.c.expires <= now) | _TABLE.c.revoked.is_not(None)
         with apart(self.context) as connection:
-            mine = _TABLE.c.context == self.context.name
-            return connection.execute(delete(_TABLE).where(mine, over)).rowcount
+            return connection.execute(delete(_TABLE).where(*self._over(now))).rowcount
+
+    def over(self, now: datetime) -> int:
+        """Tell how many families `drop_over` would forget."""
+        query = select(func.count()).select_from(_TABLE).where(*self._over(now))
+        return int(self.session.execute(query).scalar_one())
+
+    def _over(self, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        over = (_TABLE.c.expires <= now) | _TABLE.c.revoked.is_not(None)
+        return _TABLE.c.context == self.context.name, over
 
     def family_of(self, token: str) -> uuid.UUID:
         """Return the family of a token, used or not, that comes from here.

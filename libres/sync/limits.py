@@ -61,8 +61,17 @@ def give_back(context: Context, limits: Sequence[Limit], now: datetime) -> None:
 def drop_over(context: Context, now: datetime) -> int:
     """Forget windows that are over; return how many there were."""
     with apart(context) as connection:
-        values = {"context": context.name, "before": now - LONGEST}
-        return connection.execute(DROP, values).rowcount
+        return connection.execute(DROP, _before(context, now)).rowcount
+
+
+def over(context: Context, now: datetime) -> int:
+    """Tell how many windows `drop_over` would forget."""
+    with apart(context) as connection:
+        return int(connection.execute(OVER, _before(context, now)).scalar() or 0)
+
+
+def _before(context: Context, now: datetime) -> dict[str, Any]:
+    return {"context": context.name, "before": now - LONGEST}
 
 
 def _values(context: Context, limits: Sequence[Limit], now: datetime) -> dict[str, Any]:
@@ -125,6 +134,12 @@ WHERE sync_limits.context = :context AND sync_limits.who = asked.who
     AND sync_limits.seconds = asked.seconds AND count > 0
 """).bindparams(*(each for each in _PASSED if each.key not in {"now", "most"}))
 
-DROP: Final = text("""\
-DELETE FROM sync_limits WHERE context = :context AND began < :before
-""").bindparams(bindparam("before", type_=MOMENT), bindparam("context", type_=Text()))
+_WINDOWS: Final = "FROM sync_limits WHERE context = :context AND began < :before"
+_BEFORE: Final = (
+    bindparam("before", type_=MOMENT),
+    bindparam("context", type_=Text()),
+)
+
+DROP: Final = text(f"DELETE {_WINDOWS}").bindparams(*_BEFORE)
+
+OVER: Final = text(f"SELECT count(*) {_WINDOWS}").bindparams(*_BEFORE)

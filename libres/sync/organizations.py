@@ -58,14 +58,24 @@ class Organizations(ContextServicesMixin):
         """Return all organisations, by name."""
         return self._found()
 
+    def rename(self, slug: str, name: str) -> Organization:
+        """Give an organisation another name; its slug remains.
+
+        Raises InvalidName, and UnknownEntity.
+        """
+        return self._change(slug, name=names.title(name, "name of an organization"))
+
     def set_active(self, slug: str, active: bool) -> Organization:
         """Let the members of an organisation in, or refuse all of them at once.
 
         Raises UnknownEntity.
         """
+        return self._change(slug, active=active)
+
+    def _change(self, slug: str, **values: Any) -> Organization:
         organization = self.named(slug)
         change = update(SyncOrganization).where(_TABLE.id == organization.id)
-        changed = change.values(active=active).returning(*COLUMNS)
+        changed = change.values(**values).returning(*COLUMNS)
         return _organization(self.session.execute(changed).one())
 
     def _found(self, *criteria: Any) -> list[Organization]:

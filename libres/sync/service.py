@@ -228,6 +228,10 @@ class Sync(ContextServicesMixin):
         how many there were. Call it now and then."""
         return signing_in.drop_over(self.context)
 
+    def over(self) -> int:
+        """Tell how many tokens and counts `drop_over` would forget."""
+        return signing_in.over(self.context)
+
     # Filters, and the second wall -----------------------------------------------------
 
     @property

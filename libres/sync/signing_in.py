@@ -168,6 +168,12 @@ def drop_over(context: Context) -> int:
     return Families(context).drop_over(now) + limits.drop_over(context, now)
 
 
+def over(context: Context) -> int:
+    """Tell how many tokens and windows `drop_over` would forget."""
+    now = TimestampMixin.timestamp()
+    return Families(context).over(now) + limits.over(context, now)
+
+
 # Judging ------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from libres.cli.commands.db import db
 from libres.cli.commands.demo import demo
 from libres.cli.commands.occupancy import occupancy
 from libres.cli.commands.serve import serve
+from libres.cli.commands.sync import sync
 from libres.cli.commands.timetable import timetable
 from libres.cli.commands.web import web
 
@@ -25,4 +26,5 @@ COMMANDS: tuple[click.Command, ...] = (
     conflicts,
     timetable,
     occupancy,
+    sync,
 )

@@ -12,7 +12,7 @@ from libres.cli import serving
 from libres.cli.database import connected
 from libres.cli.options import web_context_option
 from libres.cli.serving import MISSING, Bind, listening, set_up
-from libres.cli.syncing import NO_SYNC, Registering, is_sync_on, register_models
+from libres.cli.syncing import NO_SYNC, is_sync_on, models_option, register_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,16 +88,7 @@ def _address(
     is_flag=True,
     help="Send cookies without HTTPS, too: to try things out.",
 )
-@click.option(
-    "--sync",
-    "registering",
-    type=Registering(),
-    metavar="MODULE:FUNCTION",
-    help="A function of yours that registers models to be synchronised; it is given "
-    "the Sync object.",
-    envvar="LIBRES_SYNC_MODELS",
-    show_envvar=True,
-)
+@models_option("--sync")
 @click.option(
     "--trusted-proxy",
     callback=_address,

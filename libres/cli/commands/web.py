@@ -14,6 +14,7 @@ from rich.table import Table
 from libres import web as edge
 from libres.cli.database import connected
 from libres.cli.options import (
+    blocking_option,
     dsn_option,
     plain_text,
     timezone_option,
@@ -160,13 +161,7 @@ def resource() -> None:
 @click.option(
     "--title", callback=plain_text, help="What it is called; by default NAME."
 )
-@click.option(
-    "--blocking",
-    multiple=True,
-    callback=plain_text,
-    metavar="NAME",
-    help="A resource whose reservations are in its way; repeatable.",
-)
+@blocking_option
 @click.option(
     "--position",
     type=click.IntRange(-10_000, 10_000),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -169,7 +169,7 @@ class Device:
                     if self._settled(edit, result):
                         stored += 1
                     else:
-                        refused.append(edit)
+                        refused.append(replace(edit, error=result["error"]))
         return Pushed(stored, refused)
 
     def _settled(self, edit: Edit, result: Mapping[str, Any]) -> bool:

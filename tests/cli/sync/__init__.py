@@ -1,0 +1,1 @@
+"""``libres sync`` from the outside."""
