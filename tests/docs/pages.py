@@ -1,4 +1,4 @@
-"""Finds the Python and the SQL in a page of reStructuredText; runs nothing."""
+"""Finds the Python, SQL and commands in a page of reStructuredText; runs nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PYTHON = frozenset({"python", "pycon"})
 SQL = frozenset({"sql"})
+SHELL = frozenset({"console"})
 OTHERS = frozenset({"sh", "text", "xml", "ini"})
 """The languages that examples may be written in: those we run, and those we cannot."""
 
@@ -61,8 +62,10 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def examples_of(page: Path) -> list[Block]:
-    """Return the blocks of a page that are Python or SQL."""
-    return [block for block in blocks_of(page) if block.language in PYTHON | SQL]
+    """Return the blocks of a page that are run."""
+    return [
+        block for block in blocks_of(page) if block.language in PYTHON | SQL | SHELL
+    ]
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:

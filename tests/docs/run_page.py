@@ -3,8 +3,9 @@
 In a process of its own, since pages declare models, subscribe to events and register
 contexts, all of which last as long as the process. Blocks run in their order, in one
 namespace; what a block shows after a prompt is compared. SQL is sent statement by
-statement, each committed, as the superuser of the test. The addresses that the pages
-name stand for the database of the test, and so does the embedded one.
+statement, each committed, as the superuser of the test; commands are run by `Shell`.
+The addresses that the pages name stand for the database of the test, and so does the
+embedded one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import doctest
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from libres import embedded
-from tests.docs.pages import SQL, Block, examples_of, name_of
+from tests.docs.pages import SHELL, SQL, Block, examples_of, name_of
+from tests.docs.shell import Shell
 
 ADDRESS = "postgresql+psycopg2://localhost/reservations"
 REPLICA = "postgresql+psycopg2://replica/reservations"
@@ -42,11 +45,14 @@ def run_page(page: Path, dsn: str) -> None:
     module = ModuleType(f"page_{page.stem}")
     sys.modules[module.__name__] = module  # where SQLAlchemy looks for annotations
     embedded.dsn = lambda _folder=None: dsn
-    for block in examples_of(page):
-        if block.language in SQL:
-            _run_sql(block, name_of(page), dsn)
-        else:
-            _run_python(block, name_of(page), module, dsn)
+    with closing(Shell(dsn)) as shell:
+        for block in examples_of(page):
+            if block.language in SQL:
+                _run_sql(block, name_of(page), dsn)
+            elif block.language in SHELL:
+                shell.run(block, name_of(page))
+            else:
+                _run_python(block, name_of(page), module, dsn)
 
 
 def _run_sql(block: Block, page: str, dsn: str) -> None:

@@ -1,4 +1,4 @@
-"""Every example of the documentation in Python or SQL runs, and shows what it says."""
+"""Every example of the documentation in Python, SQL or the shell runs as it says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.docs.pages import (
     OTHERS,
     PYTHON,
     ROOT,
+    SHELL,
     SQL,
     blocks_of,
     examples_of,
@@ -31,6 +32,7 @@ PROMISED = (
     "docs/operations.rst",
     "docs/sync.rst",
     "docs/tutorial.rst",
+    "docs/tutorial_sync.rst",
     "docs/web.rst",
     "docs/conflicts.rst",
     "docs/howto/claims.rst",
@@ -139,6 +141,6 @@ def test_page_has_examples(name: str) -> None:
 def test_no_example_escapes(page: Path) -> None:
     """Python stands in blocks that are run, and nowhere else."""
     blocks = blocks_of(page)
-    assert {block.language for block in blocks} <= PYTHON | SQL | OTHERS
+    assert {block.language for block in blocks} <= PYTHON | SQL | SHELL | OTHERS
     prompts = page.read_text(encoding="utf-8").count(">>> ")
     assert prompts == sum(block.text.count(">>> ") for block in blocks)
