@@ -111,6 +111,10 @@ class Memberships(ContextServicesMixin):
         """Return who belongs to an organisation, by the id of the user."""
         return self._found(_TABLE.organization == organization.id)
 
+    def all(self) -> list[Membership]:
+        """Return who belongs where, by the name of the organisation. One statement."""
+        return self._found()
+
     # Rows -----------------------------------------------------------------------------
 
     def _found(self, *criteria: Any) -> list[Membership]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -111,6 +112,12 @@ NO_SIGNING_IN = [
     ([*NAMED, "--org", "global-retail"], PASSWORD, 1, "password is wrong"),
     (["sign-in", "--url", URL, "--key-stdin"], "x\n", 1, "not the key of a device"),
     (["sign-in", "john_manager"], PASSWORD, 2, "Say where the server is"),
+    *(
+        (["sign-in", "--url", url], "", 2, "is not the address of a server")
+        for url in ("", "localhost", "ftp://x", "http://", "http://[::1", "http://a b")
+    ),
+    (["sign-in", "--url", "http://x:99999"], "", 2, "is not the address"),
+    (["sign-in", "--url", "http://x\x1b"], "", 2, "is not the address"),
 ]
 
 
@@ -237,10 +244,13 @@ def test_other_file(act, tmp_path):
 
 
 def test_other_database(act, tmp_path):
-    """A database without a device in it is told."""
-    sqlite3.connect(tmp_path / "phone.db").close()
-    (tmp_path / "phone.db").touch()
+    """A database without a device in it is told, and left as it is."""
+    with closing(sqlite3.connect(tmp_path / "phone.db")) as connection:
+        connection.execute("CREATE TABLE diary (day TEXT)")
+        connection.commit()
+    before = kept(tmp_path)
     assert "Nobody has signed in on" in act("pull", status=1)
+    assert kept(tmp_path) == before
 
 
 @pytest.mark.usefixtures("house")

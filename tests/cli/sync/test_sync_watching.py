@@ -14,7 +14,7 @@ from libres.sync import configure, cursors, members
 from libres.sync.cursors import Cursor
 from libres.sync.devices import Devices
 from tests.cli.serving import serving
-from tests.cli.sync.running import PASSWORD, SECRET
+from tests.cli.sync.running import PASSWORD, SECRET, invoked
 from tests.sync.models import Customer
 
 
@@ -153,6 +153,16 @@ def test_doctor(run, done, house):
     assert run("doctor --mend --dry-run").exit_code == 1
     assert "The triggers of 1 table are installed." in done("doctor --mend")
     assert run("doctor").exit_code == 0
+
+
+def test_doctor_of_nothing(empty_dsn):
+    """Where tables are missing it says so, and mends nothing."""
+    result = invoked("doctor", "--dsn", empty_dsn)
+    assert result.exit_code == 1
+    assert "Tables are missing" in result.output
+    assert (
+        "'libres sync setup'" in invoked("doctor", "--mend", "--dsn", empty_dsn).output
+    )
 
 
 # Tokens -------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -33,7 +34,6 @@ from libres.cli.terminal import printable, shortened
 from libres.sync import client
 from libres.sync.client import Edit, Pulled, Pushed, Row
 from libres.sync.client.device import CURSOR
-from libres.sync.client.store import Store
 
 URL: Final = "url"
 NAMES: Final = ("user", "organization", "device")
@@ -93,14 +93,41 @@ def _device(path: Path, url: str | None) -> Iterator[client.Device]:
 
 def _known(path: Path) -> str:
     """Return the server that a file belongs to."""
-    store = Store(path)
-    try:
-        found = store.get(URL)
-    finally:
-        store.close()
+    uri = f"{path.resolve().as_uri()}?mode=ro"  # so that nothing is made in others
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        is_device = connection.execute(HAS_STATE).fetchone()
+        found = connection.execute(KNOWN, (URL,)).fetchone() if is_device else None
     if found is None:
         refuse(f"Nobody has signed in on {path} yet: 'libres sync device sign-in'.")
-    return found
+    return str(found[0])
+
+
+HAS_STATE: Final = "SELECT 1 FROM sqlite_master WHERE name = 'state'"
+KNOWN: Final = "SELECT value FROM state WHERE name = ?"
+
+
+def _address(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> str | None:
+    """Check where a server should be. Raises BadParameter."""
+    if value is None or _is_address(value):
+        return value
+    message = f"{value!r} is not the address of a server, as {URL_EXAMPLE}."
+    raise click.BadParameter(message)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    is_plain = parts.netloc.isascii() and parts.netloc.isprintable()
+    is_one_word = is_plain and " " not in parts.netloc and bool(parts.hostname)
+    return parts.scheme in {"http", "https"} and is_one_word and has_port
+
+
+URL_EXAMPLE: Final = "http://127.0.0.1:8080"
 
 
 def on_edits(command: Callable[..., str]) -> Command:
@@ -175,9 +202,7 @@ fields_argument = click.argument(
 
 @device.command("sign-in")
 @file_option
-@click.option(
-    "--url", callback=plain_text, help="Where the server is; kept in the file."
-)
+@click.option("--url", callback=_address, help="Where the server is; kept in the file.")
 @click.argument("username", required=False, callback=plain_text)
 @click.option(
     "--org", callback=plain_text, metavar="SLUG", help="For those in several."
@@ -204,7 +229,7 @@ def sign_in(
     """
     is_new = not path.exists()
     if is_new and url is None:
-        message = "Say where the server is: --url http://127.0.0.1:8080"
+        message = f"Say where the server is: --url {URL_EXAMPLE}"
         raise click.UsageError(message)
     what = "Key" if username is None else "Password"
     given = secret(what, from_stdin=from_stdin or key_stdin)

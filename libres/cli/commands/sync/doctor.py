@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from libres.cli.commands.sync.opening import FOUND, House, counted, writes_anywhere
+from libres.cli.commands.sync.opening import (
+    FOUND,
+    House,
+    check_tables,
+    counted,
+    writes_anywhere,
+)
 from libres.cli.terminal import console, printable
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -21,6 +27,7 @@ def doctor(command: click.Context, house: House, mend: bool) -> None:
     The exit status is 1 if something does not work, and is not mended.
     """
     if mend:
+        check_tables(house)
         number = house.write(house.sync.mend)
         house.say(f"The triggers of {counted(number, 'table')} are installed.")
     found = house.sync.examine()

@@ -137,13 +137,14 @@ def _opening(command: Command, *, needs_tables: bool) -> Command:
             register_models(database.context, registering)
             house = House(Sync(database.context), dry_run)
             if needs_tables:
-                _check_tables(house)
+                check_tables(house)
             command(house, **arguments)
 
     return opened
 
 
-def _check_tables(house: House) -> None:
+def check_tables(house: House) -> None:
+    """Refuse a database in which nothing is set up. Raises ClickException."""
     connection = house.sync.session.connection()
     if not inspect(connection).has_table(SyncOrganization.__tablename__):
         raise click.ClickException(MISSING)

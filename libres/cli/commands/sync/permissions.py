@@ -13,6 +13,7 @@ import click
 
 from libres.cli.commands.sync.opening import (
     FOUND,
+    Command,
     House,
     reads,
     refuse,
@@ -47,6 +48,12 @@ flags_argument = click.argument(
 )
 file_argument = click.argument("file", type=click.File("rb"))
 
+
+def switches(command: Command) -> Command:
+    """Give a command what says which flags to switch."""
+    return org_argument(role_argument(model_argument(flags_argument(command))))
+
+
 COLUMNS = ["role", "model", *Flags._fields]
 
 
@@ -73,10 +80,7 @@ def _rows(document: Document, code: str | None) -> Iterator[tuple[Any, ...]]:
 
 @permissions.command("grant")
 @writes
-@org_argument
-@role_argument
-@model_argument
-@flags_argument
+@switches
 def grant(
     house: House, slug: str, code: str, model: str, flags: tuple[str, ...]
 ) -> None:
@@ -88,10 +92,7 @@ def grant(
 
 @permissions.command("revoke")
 @writes
-@org_argument
-@role_argument
-@model_argument
-@flags_argument
+@switches
 def revoke(
     house: House, slug: str, code: str, model: str, flags: tuple[str, ...]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import click
 
 from libres.cli.commands.sync.opening import (
@@ -54,18 +56,21 @@ def _password(from_stdin: bool) -> str:
 @reads
 def list_users(house: House) -> None:
     """List all users, and where they belong to."""
+    places = _places(house)
     rows = (
-        (each.username, each.email, each.active, each.staff, _places(house, each.id))
+        (each.username, each.email, each.active, each.staff, ", ".join(places[each.id]))
         for each in house.sync.users.all()
     )
     show(["user", "e-mail", "active", "staff", "belongs to"], rows)
 
 
-def _places(house: House, id_: str) -> str:
-    found = house.sync.memberships.of_user(id_)
-    return ", ".join(
-        f"{each.organization.slug} ({each.role.code})" for each in found if each.active
-    )
+def _places(house: House) -> dict[str, list[str]]:
+    """Return where users belong to, by their ids."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for each in house.sync.memberships.all():
+        if each.active:
+            places[each.user].append(f"{each.organization.slug} ({each.role.code})")
+    return places
 
 
 @user.command("password")
