@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pytest_postgresql.factories import postgresql_noproc
 from sqlalchemy import create_engine, inspect, text
@@ -78,3 +80,18 @@ def content(dsn):
             }
 
     return content
+
+
+@pytest.fixture
+def refuses(run, content):
+    """Runs a command that is refused, in words, and of which nothing is stored."""
+
+    def refuses(command, arguments, said, **more):
+        before = content()
+        result = run(command, *arguments, **more)
+        assert result.exit_code in {1, 2}
+        assert re.search(said, " ".join(result.output.split())), result.output
+        assert "\x1b" not in result.output
+        assert content() == before
+
+    return refuses

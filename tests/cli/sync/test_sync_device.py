@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
+from libres.cli.commands.sync.device import Assignment
 from libres.sync import client, configure
 from libres.sync.client import Device
 from libres.sync.devices import Devices
@@ -206,6 +207,28 @@ def test_hostile_rows(phone, house):
     phone("pull")
     assert "\x1b" not in phone("list", CUSTOMER)
     assert "Ada" in phone("list", CUSTOMER)
+
+
+VALUES = [
+    ("Ada", "Ada"),
+    ("36", 36),
+    ('"36"', "36"),
+    ("null", None),
+    ("", ""),
+    ("a=b", "a=b"),
+    ("NaN", "NaN"),
+    ("1e999", "1e999"),
+    (r'"\ud800"', r'"\ud800"'),
+    ('{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
+    ("[" * 5000, "[" * 5000),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), VALUES)
+def test_values(text, value):
+    """A value is JSON that means one thing, or else a text as it is."""
+    found = Assignment().convert(f"name={text}", None, None)
+    assert found == ("name", value)
 
 
 # What goes wrong ----------------------------------------------------------------------

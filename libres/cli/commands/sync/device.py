@@ -34,6 +34,8 @@ from libres.cli.terminal import printable, shortened
 from libres.sync import client
 from libres.sync.client import Edit, Pulled, Pushed, Row
 from libres.sync.client.device import CURSOR
+from libres.sync.errors import MalformedRequest
+from libres.sync.strict_json import read_json
 
 URL: Final = "url"
 NAMES: Final = ("user", "organization", "device")
@@ -163,13 +165,9 @@ class Plain(click.ParamType):  # type: ignore[type-arg]  # generic for newer stu
         """Read it. Fails for a text in another encoding."""
         text = plain_text(ctx, param, value)  # type: ignore[arg-type]  # it uses neither
         try:
-            return json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            return read_json(text.encode())
+        except MalformedRequest:
             return text
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 class Assignment(Plain):

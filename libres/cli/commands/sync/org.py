@@ -57,8 +57,7 @@ def rename_org(house: House, slug: str, name: str) -> None:
 @slug_argument
 def activate_org(house: House, slug: str) -> None:
     """Let the members of an organisation in."""
-    found = house.write(lambda: house.sync.organizations.set_active(slug, True))
-    house.say(f"{found.name} is active.")
+    _switch(house, slug, True, "is active")
 
 
 @org.command("deactivate")
@@ -66,5 +65,9 @@ def activate_org(house: House, slug: str) -> None:
 @slug_argument
 def deactivate_org(house: House, slug: str) -> None:
     """Refuse all members of an organisation, at once."""
-    found = house.write(lambda: house.sync.organizations.set_active(slug, False))
-    house.say(f"{found.name} is not active any more.")
+    _switch(house, slug, False, "is not active any more")
+
+
+def _switch(house: House, slug: str, active: bool, said: str) -> None:
+    found = house.write(lambda: house.sync.organizations.set_active(slug, active))
+    house.say(f"{found.name} {said}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import click
 
@@ -15,6 +16,8 @@ from libres.cli.commands.sync.opening import (
     writes,
 )
 from libres.cli.options import plain_text
+from libres.sync.users import Users
+from libres.sync.values import User
 
 
 @click.group()
@@ -91,9 +94,7 @@ def set_password(house: House, username: str, from_stdin: bool) -> None:
 @name_argument
 def activate_user(house: House, username: str) -> None:
     """Let a user in."""
-    users = house.sync.users
-    found = house.write(lambda: users.set_active(users.named(username), True))
-    house.say(f"{found.username} is active.")
+    _change(house, username, lambda users, it: users.set_active(it, True), "is active")
 
 
 @user.command("deactivate")
@@ -101,9 +102,16 @@ def activate_user(house: House, username: str) -> None:
 @name_argument
 def deactivate_user(house: House, username: str) -> None:
     """Refuse a user, at once."""
+    said = "is not active any more"
+    _change(house, username, lambda users, it: users.set_active(it, False), said)
+
+
+def _change(
+    house: House, username: str, change: Callable[[Users, User], User], said: str
+) -> None:
     users = house.sync.users
-    found = house.write(lambda: users.set_active(users.named(username), False))
-    house.say(f"{found.username} is not active any more.")
+    found = house.write(lambda: change(users, users.named(username)))
+    house.say(f"{found.username} {said}.")
 
 
 @user.command("join")
@@ -149,6 +157,4 @@ def change_role(house: House, username: str, slug: str, code: str) -> None:
 @name_argument
 def sign_out(house: House, username: str) -> None:
     """End all tokens of a user, who has to sign in again."""
-    users = house.sync.users
-    found = house.write(lambda: users.end_tokens(users.named(username)))
-    house.say(f"{found.username} has to sign in again.")
+    _change(house, username, Users.end_tokens, "has to sign in again")
