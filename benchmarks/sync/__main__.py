@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
 import click
@@ -35,12 +36,20 @@ SIZES = (1, 100, 1000, 10_000)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", multiple=True, type=click.Choice(PARTS), default=PARTS)
-@click.option("--transactions", default=1500, show_default=True, type=click.IntRange(5))
+@click.option("--transactions", default=2000, show_default=True, type=click.IntRange(5))
 @click.option("--rows", default=100_000, show_default=True, type=click.IntRange(1000))
 @click.option("--devices", default=1000, show_default=True, type=click.IntRange(20))
+@click.option("--sizes", multiple=True, type=click.IntRange(1, 10_000), default=SIZES)
+@click.option("--rounds", default=400, show_default=True, type=click.IntRange(20))
 @click.option("--dsn", help="A server to use; else one is started and deleted.")
 def main(
-    only: tuple[str, ...], transactions: int, rows: int, devices: int, dsn: str | None
+    only: tuple[str, ...],
+    transactions: int,
+    rows: int,
+    devices: int,
+    sizes: tuple[int, ...],
+    rounds: int,
+    dsn: str | None,
 ) -> None:
     """Measure synchronisation; --transactions are those of each of eight writers."""
     said = Console()
@@ -49,7 +58,8 @@ def main(
             _prove(said, made, transactions)
         if {*PARTS[1:]} & {*only}:
             with _house(made) as (context, member):
-                _measure(said, made, context, member, only, rows, devices)
+                much = rows, devices, sizes, rounds
+                _measure(said, Measuring(made, context, member, *much), only)
 
 
 @contextmanager
@@ -109,36 +119,42 @@ def _show_proof(said: Console, found: Proof, seconds: float) -> None:
 # Figures ------------------------------------------------------------------------------
 
 
-def _measure(
-    said: Console,
-    made: Databases,
-    context: Context,
-    member: Member,
-    only: tuple[str, ...],
-    rows: int,
-    devices: int,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What is measured, and how much of it."""
+
+    made: Databases
+    context: Context
+    member: Member
+    rows: int
+    devices: int
+    sizes: tuple[int, ...]
+    rounds: int
+
+
+def _measure(said: Console, asked: Measuring, only: tuple[str, ...]) -> None:
+    context, rounds = asked.context, asked.rounds
     if "noting" in only:
-        _show_noting(said, asking.noting(context.get_setting("dsn"), 400))
+        _show_noting(said, asking.noting(context.get_setting("dsn"), rounds))
     if "push" in only:
-        _show_rates(said, "pushed", _pushes(made, context, member))
+        _show_rates(said, "pushed", _pushes(asked))
     if "pull" in only:
-        _show_rates(said, "pulled", _pulls(made, context, member, rows))
+        _show_rates(said, "pulled", _pulls(asked))
     spreads = []
     if "poll" in only:
-        spreads.append(asking.poll(context, member, devices))
+        spreads.append(asking.poll(context, asked.member, asked.devices))
     if "login" in only:
-        spreads.append(asking.sign_in(context, 30))
+        spreads.append(asking.sign_in(context, 20))
     if "lag" in only:
-        spreads += [asking.lag(context, 1, 400), asking.lag(context, 32, 1600)]
+        spreads += [asking.lag(context, 1, rounds), asking.lag(context, 32, 4 * rounds)]
     for each in spreads:
         said.print(f"{each.name}: {_ms(each)}")
 
 
-def _pushes(made: Databases, context: Context, member: Member) -> list[Rate]:
-    found = []
-    asking.push(context, member, "warm", asking.new(1000), 2)
-    for size in SIZES:
+def _pushes(asked: Measuring) -> list[Rate]:
+    context, member, found = asked.context, asked.member, []
+    asking.push(context, member, "warm", asking.new(max(asked.sizes)), 2)
+    for size in asked.sizes:
         rounds = 20 if size < 1000 else 5 if size == 1000 else 2
         for name, items in (
             ("create", asking.new(size)),
@@ -149,11 +165,12 @@ def _pushes(made: Databases, context: Context, member: Member) -> list[Rate]:
             if items:
                 told = f"{name}, {size:,}"
                 found.append(asking.push(context, member, told, items, rounds))
-        made.settle(NAME)
+        asked.made.settle(NAME)
     return found
 
 
-def _pulls(made: Databases, context: Context, member: Member, rows: int) -> list[Rate]:
+def _pulls(asked: Measuring) -> list[Rate]:
+    context, member, rows = asked.context, asked.member, asked.rows
     sync = Sync(context)
     place = asking.end_of(context, member)
     values = [
@@ -164,7 +181,7 @@ def _pulls(made: Databases, context: Context, member: Member, rows: int) -> list
     began = perf_counter()
     count = sync.number()
     numbered = Rate("numbered", count, perf_counter() - began)
-    made.settle(NAME)
+    asked.made.settle(NAME)
     return [
         numbered,
         asking.pull(context, member, "changes, by the feed", place),

@@ -267,10 +267,12 @@ def _told(session: Session, number: int) -> None:
 _INSERT: Final = text("INSERT INTO proof_events DEFAULT VALUES RETURNING id")
 
 _NUMBERED: Final = text(
-    "SELECT key FROM sync_changes WHERE context = :context AND position > :position "
+    "SELECT key, position FROM sync_changes WHERE context = :context AND position > :position "
     "AND relation = 'proof_events' ORDER BY position"
 )
-_POSITION: Final = text("SELECT position FROM sync_feeds WHERE context = :context")
+_POSITION: Final = text(
+    "SELECT coalesce(max(position), 0) FROM sync_feeds WHERE context = :context"
+)
 
 
 def lag(context: Context, writers: int, events: int) -> Spread:
@@ -278,6 +280,11 @@ def lag(context: Context, writers: int, events: int) -> Spread:
     until a reader has the change."""
     engine = create_engine(context.get_setting("dsn"), poolclass=NullPool)
     sync, stop = Sync(context), threading.Event()
+    sync.number()
+    with engine.connect() as connection:
+        begun = int(
+            connection.execute(_POSITION, {"context": context.name}).scalar_one()
+        )
     committed: dict[int, float] = {}
     worker = threading.Thread(target=sync.work, args=(stop,), kwargs={"interval": 0.01})
     worker.start()
@@ -288,7 +295,7 @@ def lag(context: Context, writers: int, events: int) -> Spread:
     ]
     for thread in threads:
         thread.start()
-    took = _read(context, engine, each * writers, committed)
+    took = _read(context, engine, begun, each * writers, committed)
     for thread in threads:
         thread.join()
     stop.set()
@@ -307,18 +314,21 @@ def _write(engine: Engine, count: int, seed: int, committed: dict[int, float]) -
 
 
 def _read(
-    context: Context, engine: Engine, count: int, committed: dict[int, float]
+    context: Context,
+    engine: Engine,
+    position: int,
+    count: int,
+    committed: dict[int, float],
 ) -> list[float]:
+    """Read by position; what was numbered before its COMMIT returned took no time."""
     took: list[float] = []
-    values = {"context": context.name}
     with engine.connect() as connection:
-        position = connection.execute(_POSITION, values).scalar() or 0
         while len(took) < count:
-            asked = values | {"position": position}
-            rows = connection.execute(_NUMBERED, asked).scalars().all()
-            position = connection.execute(_POSITION, values).scalar() or 0
+            values = {"context": context.name, "position": position}
+            rows = connection.execute(_NUMBERED, values).all()
             connection.rollback()
             now = perf_counter()
-            took += [max(0.0, now - committed.get(int(key), now)) for key in rows]
+            position = rows[-1].position if rows else position
+            took += [max(0.0, now - committed.get(int(row.key), now)) for row in rows]
             threading.Event().wait(0.002)
     return took
