@@ -267,7 +267,8 @@ def _told(session: Session, number: int) -> None:
 _INSERT: Final = text("INSERT INTO proof_events DEFAULT VALUES RETURNING id")
 
 _NUMBERED: Final = text(
-    "SELECT key, position FROM sync_changes WHERE context = :context AND position > :position "
+    "SELECT key, position FROM sync_changes "
+    "WHERE context = :context AND position > :position "
     "AND relation = 'proof_events' ORDER BY position"
 )
 _POSITION: Final = text(
