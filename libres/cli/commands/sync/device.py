@@ -85,12 +85,26 @@ def on_device(command: Command) -> Command:
 def _device(path: Path, url: str | None) -> Iterator[client.Device]:
     """Open a file; *url*: None for the server that it knows."""
     try:
-        with told(), client.Device(path, url or _known(path)) as found:
-            yield found
+        with told():
+            where = url or _known(path)
+            with client.Device(path, where) as found, _asking(where):
+                yield found
     except sqlite3.Error as error:
         refuse(f"{path} cannot be used as the file of a device: {error}.", error)
     except ImportError as error:
         refuse(str(error), error)
+
+
+@contextmanager
+def _asking(where: str) -> Iterator[None]:
+    """Say which server gives no answer."""
+    try:
+        yield
+    except client.ServerAway as error:
+        refuse(
+            f"No answer from {where}: what was edited is kept, and sent the next time.",
+            error,
+        )
 
 
 def _known(path: Path) -> str:
