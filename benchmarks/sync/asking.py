@@ -187,7 +187,7 @@ def poll(context: Context, member: Member, devices: int) -> Spread:
         sync.commit()
     cursor = end_of(context, member)
     took = []
-    for token in tokens:
+    for token in [*tokens, *tokens]:
         began = perf_counter()
         with context.read_only():
             asking = sync.authenticate(token)
@@ -195,6 +195,8 @@ def poll(context: Context, member: Member, devices: int) -> Spread:
         answer = sync.pull(asking, {"cursor": cursor, "batch_size": PAGE}).body
         took.append(perf_counter() - began)
         assert not answer["data"]  # noqa: S101 - else it is not what is measured
+    # The first time each device confirms what it has, which is written down.
+    took = took[devices:]
     return Spread.of(f"poll of {devices} devices, no news", took)
 
 

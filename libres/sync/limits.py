@@ -16,7 +16,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, text
 
 from libres.sync.errors import TooManyRequests
 from libres.sync.models.columns import MOMENT
-from libres.sync.transacting import apart
+from libres.sync.transacting import alone, apart
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -43,7 +43,7 @@ def count(context: Context, limits: Sequence[Limit], now: datetime) -> None:
     """
     if not limits:
         return
-    with apart(context) as connection:
+    with alone(context) as connection:
         rows = connection.execute(COUNT, _values(context, limits, now)).all()
     ends = [row.ends for row in rows if row.is_full]
     if ends:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, text
 
 from libres.sync.feed import partitions
-from libres.sync.transacting import apart
+from libres.sync.transacting import alone, apart
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -71,10 +71,10 @@ RETURNING (SELECT count(*) FROM written) AS count
 def number(context: Context) -> int:
     """Number what is pending and committed, in a transaction of its own; return how
     many changes there were. One statement if there is nothing to do."""
-    with apart(context) as connection:
-        values = {"context": context.name}
-        if not connection.execute(IS_PENDING, values).scalar():
+    with alone(context) as connection:
+        if not connection.execute(IS_PENDING, {"context": context.name}).scalar():
             return 0
+    with apart(context) as connection:
         return _number(connection, context.name)
 
 
