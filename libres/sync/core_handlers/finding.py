@@ -11,27 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, select, text
+from sqlalchemy import select
 
 from libres.sync import filters
 from libres.sync.handlers import NOT_FOUND, Done, Refused
 from libres.sync.resources import OwnedResource, Resources
+from libres.sync.row_versions import UNKNOWN, versions_of
 from libres.sync.wire import wire_row
 
 if TYPE_CHECKING:
     from libres.sync.handlers import Did, Item, Work
     from libres.sync.registry import SyncModel
-
-VERSION: Final = text("""\
-SELECT greatest(
-    (SELECT max(seq) FROM sync_pending
-        WHERE context = :context AND relation = :relation AND key = :key),
-    (SELECT version FROM sync_versions
-        WHERE context = :context AND relation = :relation AND key = :key),
-    0
-)""").bindparams(
-    *(bindparam(name, type_=Text()) for name in ("context", "relation", "key"))
-)
 
 NO_RESOURCE: Final = Refused("invalid", "there is no such resource", "resource")
 
@@ -138,12 +128,9 @@ def _told(found: Seen) -> dict[str, Any]:
 
 def version_of(work: Work, model: SyncModel, key: tuple[Any, ...]) -> int:
     """Return the version of a row, with what this transaction has made of it."""
-    values = {
-        "context": work.context.name,
-        "relation": model.relation,
-        "key": model.key_text(key),
-    }
-    return int(work.session.execute(VERSION, values).scalar_one())
+    text = model.key_text(key)
+    known = versions_of(work.context, work.session, model, [text])
+    return known.get(text, UNKNOWN).number
 
 
 def _row(
