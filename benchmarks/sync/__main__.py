@@ -142,7 +142,7 @@ def _measure(said: Console, asked: Measuring, only: tuple[str, ...]) -> None:
         _show_rates(said, "pulled", _pulls(asked))
     spreads = []
     if "poll" in only:
-        spreads.append(asking.poll(context, asked.member, asked.devices))
+        spreads += asking.poll(context, asked.member, asked.devices)
     if "login" in only:
         spreads.append(asking.sign_in(context, 20))
     if "lag" in only:

@@ -176,7 +176,7 @@ def end_of(context: Context, member: Member) -> str:
             return str(answer["cursor"])
 
 
-def poll(context: Context, member: Member, devices: int) -> Spread:
+def poll(context: Context, member: Member, devices: int) -> list[Spread]:
     """Let devices ask in turn, as requests do: token, limit, rights, and no news."""
     sync = Sync(context)
     tokens = []
@@ -186,18 +186,23 @@ def poll(context: Context, member: Member, devices: int) -> Spread:
         tokens.append(sync.sign_in_device(added.key).access)
         sync.commit()
     cursor = end_of(context, member)
-    took = []
+    took, pulled = [], []
     for token in [*tokens, *tokens]:
         began = perf_counter()
         with context.read_only():
             asking = sync.authenticate(token)
         sync.count(asking)
+        known = perf_counter()
         answer = sync.pull(asking, {"cursor": cursor, "batch_size": PAGE}).body
         took.append(perf_counter() - began)
+        pulled.append(perf_counter() - known)
         assert not answer["data"]  # noqa: S101 - else it is not what is measured
     # The first time each device confirms what it has, which is written down.
-    took = took[devices:]
-    return Spread.of(f"poll of {devices} devices, no news", took)
+    name = f"poll of {devices} devices, no news"
+    return [
+        Spread.of(f"{name}, with token, rights and limit", took[devices:]),
+        Spread.of(f"{name}, the pull alone", pulled[devices:]),
+    ]
 
 
 def sign_in(context: Context, rounds: int) -> Spread:

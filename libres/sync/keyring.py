@@ -170,10 +170,11 @@ def _of_pem(text: bytes) -> Any:
 
 
 def _pair(name: str, given: Any) -> Key:
+    message = f"The key {name!r} is neither a secret nor a key of Ed25519."
+    insist(type(given).__module__.startswith("cryptography."), message)
     ed25519 = _cryptography().ed25519
     if isinstance(given, ed25519.Ed25519PublicKey):
         return Key(name, "EdDSA", verifying=given, signing=None, secret=None)
-    message = f"The key {name!r} is neither a secret nor a key of Ed25519."
     insist(isinstance(given, ed25519.Ed25519PrivateKey), message)
     secret = given.private_bytes_raw()
     return Key(name, "EdDSA", given.public_key(), signing=given, secret=secret)

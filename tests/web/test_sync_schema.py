@@ -24,7 +24,11 @@ CONFIG = SchemathesisConfig.from_dict(
         "checks": {
             "positive_data_acceptance": {
                 "expected-statuses": ["2xx", 400, 401, 403, 410, 422, 429]
-            }
+            },
+            # What is too long may be too much altogether.
+            "negative_data_rejection": {
+                "expected-statuses": [400, 401, 403, 404, 405, 413, 415, 422, 429]
+            },
         }
     }
 )
