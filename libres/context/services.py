@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
 from libres.context.exposure import Exposure
@@ -18,6 +18,7 @@ __all__ = (
     "email_validator",
     "exposure",
     "is_email_address",
+    "service_of_host",
     "session_provider",
     "set_default_services",
     "uuid_generator",
@@ -41,6 +42,17 @@ def set_default_services(context: Context) -> None:
     context.set_service("email_validator", email_validator)
     context.set_service("exposure", exposure)
     context.set_service("uuid_generator", uuid_generator)
+
+
+def service_of_host(context: Context, name: str) -> Any:
+    """Return a service that a host may have set, and the library does not; None: it
+    has not."""
+    holder: Context | None = context
+    while holder is not None:
+        if f"service/{name}" in holder.values:
+            return context.get_service(name)
+        holder = holder.parent
+    return None
 
 
 def session_provider(context: Context) -> SessionProvider:

@@ -42,10 +42,6 @@ class Found:
     values: Mapping[str, Any]
     """By the names of fields."""
 
-    def with_values(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what it would hold after a change."""
-        return {**self.values, **values}
-
 
 @dataclass(frozen=True)
 class Table:

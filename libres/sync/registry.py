@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ARRAY, Column, Table, inspect
+from sqlalchemy import Column, Table, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 
@@ -86,11 +86,6 @@ class SyncModel:
     def relation(self) -> str:
         """The name of the table, as the feed has it."""
         return self.table.fullname
-
-    @property
-    def has_arrays(self) -> bool:
-        """Tell whether a column holds arrays, which cannot be passed by the column."""
-        return any(isinstance(each.type, ARRAY) for each in self.table.columns)
 
     def key_text(self, values: Iterable[Any]) -> str:
         """Return the key of a row as the feed has it, from what Python holds."""

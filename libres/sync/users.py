@@ -13,6 +13,7 @@ from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
+from libres.context.services import service_of_host
 from libres.db.models.types import UUID
 from libres.db.passing import fetch
 from libres.sync import names, passwords
@@ -43,13 +44,8 @@ class UserService(Protocol):
 
 def users_of(context: Context) -> UserService:
     """Return the users of the host, else those of the table of the context."""
-    holder: Context | None = context
-    while holder is not None:
-        if f"service/{SERVICE}" in holder.values:
-            found: UserService = context.get_service(SERVICE)
-            return found
-        holder = holder.parent
-    return Users(context)
+    found: UserService | None = service_of_host(context, SERVICE)
+    return Users(context) if found is None else found
 
 
 class Users(ContextServicesMixin):

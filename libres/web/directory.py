@@ -14,6 +14,7 @@ from sqlalchemy import Text, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
+from libres.context.services import service_of_host
 from libres.db.passing import fetch
 from libres.db.scheduler import Scheduler
 from libres.domain.days import check_timezone
@@ -124,13 +125,8 @@ def _place(row: Any) -> Place:
 
 def resources_of(context: Context) -> Resources:
     """Return the list of the host, else the directory of the context."""
-    holder: Context | None = context
-    while holder is not None:
-        if f"service/{SERVICE}" in holder.values:
-            found: Resources = context.get_service(SERVICE)
-            return found
-        holder = holder.parent
-    return Directory(context)
+    found: Resources | None = service_of_host(context, SERVICE)
+    return Directory(context) if found is None else found
 
 
 def place_named(context: Context, name: str) -> Place:

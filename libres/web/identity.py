@@ -7,7 +7,9 @@ returns needs a method ``caller(request)``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from libres.context.services import service_of_host
 
 if TYPE_CHECKING:
     from flask import Request
@@ -65,18 +67,9 @@ class Identity(Protocol):
 
 def identity_of(context: Context) -> Identity:
     """Return what tells who asks: the service of the host, else keys."""
-    if _is_set(context):
-        found: Identity = context.get_service(SERVICE)
+    found: Identity | None = service_of_host(context, SERVICE)
+    if found is not None:
         return found
     from libres.web.keys import Keys  # noqa: PLC0415 - needed without a host's own only
 
     return Keys(context)
-
-
-def _is_set(context: Context) -> bool:
-    holder: Any = context
-    while holder is not None:
-        if f"service/{SERVICE}" in holder.values:
-            return True
-        holder = holder.parent
-    return False

@@ -9,7 +9,6 @@ all rows are noted as deleted. What they do not see is what switches triggers of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -223,9 +222,3 @@ def _quoted(name: str) -> str:
 
 def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def names_of(capture: Capture) -> Iterator[str]:
-    """Yield the names of the triggers of a table."""
-    for each in capture.triggers:
-        yield each.name

@@ -187,25 +187,27 @@ class Store:
 
     def row(self, model: str, id_: object) -> Row | None:
         """Return a row, edits included; None: there is none."""
-        kept = self._run(
-            "SELECT version, fields FROM rows WHERE model = ? AND id = ? AND NOT gone",
-            *(model, _json(id_)),
-        ).fetchone()
-        found: dict[str, Row] = {}
-        if kept is not None:
-            fields = json.loads(kept[1])
-            found[_json(id_)] = Row(model, id_, fields, kept[0], pending=False)
+        kept = self._kept(model, id_)
+        found = {} if kept is None else {_json(id_): kept}
         for edit in self._edits_of(model, id_):
             _overlay(found, edit)
         return found.get(_json(id_))
 
     def version(self, model: str, id_: object) -> int | None:
         """Return the version of the server's row; None: it has none."""
+        kept = self._kept(model, id_)
+        return None if kept is None else kept.version
+
+    def _kept(self, model: str, id_: object) -> Row | None:
+        """Return what the server has of a row; None: nothing."""
         found = self._run(
-            "SELECT version FROM rows WHERE model = ? AND id = ? AND NOT gone",
+            "SELECT version, fields FROM rows WHERE model = ? AND id = ? AND NOT gone",
             *(model, _json(id_)),
         ).fetchone()
-        return None if found is None else int(found[0])
+        if found is None:
+            return None
+        version, fields = found
+        return Row(model, id_, json.loads(fields), version, pending=False)
 
     # Edits ----------------------------------------------------------------------------
 
@@ -284,17 +286,10 @@ class Store:
         if edit.op == "delete":
             self.drop(edit.model, edit.id, version)
             return
-        known = self._fields(edit.model, edit.id)
-        if known is not None or edit.op == "create":
-            self.put(edit.model, id_, version, {**(known or {}), **edit.fields})
-
-    def _fields(self, model: str, id_: object) -> dict[str, Any] | None:
-        """Return what the server has of a row; None: nothing."""
-        found = self._run(
-            "SELECT fields FROM rows WHERE model = ? AND id = ? AND NOT gone",
-            *(model, _json(id_)),
-        ).fetchone()
-        return None if found is None else dict(json.loads(found[0]))
+        kept = self._kept(edit.model, edit.id)
+        if kept is not None or edit.op == "create":
+            known = {} if kept is None else kept.fields
+            self.put(edit.model, id_, version, {**known, **edit.fields})
 
     def _follow(self, edit: Edit, id_: object, version: int) -> None:
         where = "WHERE model = ? AND id = ? AND number > ?"

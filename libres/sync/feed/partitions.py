@@ -25,9 +25,8 @@ AHEAD: Final = timedelta(days=2)
 
 def ensure(connection: Connection, now: datetime) -> None:
     """Make the partition of a moment, and of the days to come, if it is missing."""
-    for moment in (now, now + AHEAD):
-        month = moment.astimezone(UTC)
-        name = name_of(month)
+    months = {name_of(each): each for each in (now, now + AHEAD)}
+    for name, month in months.items():
         if not connection.execute(EXISTS, {"name": name}).scalar():
             _make(connection, name, month)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libres.db.models.base import ORMBase
 from libres.sync.models.columns import DOCUMENT, MOMENT, NOW, OPTIONAL
-
-OPERATIONS: Final = ("insert", "update", "delete")
 
 
 class SyncFeed(ORMBase):

@@ -32,8 +32,6 @@ NOTHING_THERE: Final = "refers to a row that is not there"
 IN_USE: Final = "Others refer to this row."
 TAKEN: Final = "is taken already"
 
-Cause = DBAPIError | LibresError
-
 
 def is_of_an_item(error: BaseException) -> bool:
     """Tell whether an error says that an item cannot be written, and not that the

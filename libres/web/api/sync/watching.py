@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from libres.context.core import Context
 
-HEALTH: Final = schemas.SyncHealth()
-
 DOCTORS: Final = "libres_sync_doctors"
 """Where an application keeps who looks after the contexts that it shows."""
 
