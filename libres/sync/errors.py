@@ -9,7 +9,8 @@ As in `libres.modules.errors`, the docstring of a class is its message::
     │   ├── InvalidName, AlreadyThere, UnknownEntity
     │   ├── InvalidFilter, InvalidPermissions, InvalidSetting
     │   ├── InvalidPassword
-    │   └── KeysMissing
+    │   ├── KeysMissing
+    │   └── NotKept, NotRevertible
     └── RequestError
         ├── MalformedRequest             400 validation
         ├── NotSignedIn                  401 authentication
@@ -39,8 +40,10 @@ __all__ = (
     "InvalidSetting",
     "KeysMissing",
     "MalformedRequest",
+    "NotKept",
     "NotPermitted",
     "NotRegistrable",
+    "NotRevertible",
     "NotSetUp",
     "NotSignedIn",
     "RequestError",
@@ -106,6 +109,14 @@ class InvalidPassword(SyncError):
 class KeysMissing(SyncError):
     """Nobody can sign in without a secret: pass keys to 'libres.sync.configure', or set
     LIBRES_SYNC_SECRET to at least 32 random bytes."""
+
+
+class NotKept(SyncError):
+    """What was noted so long ago is not kept any more."""
+
+
+class NotRevertible(SyncError):
+    """This change cannot be undone: the message says why, and what to do."""
 
 
 class RequestError(LibresError):

@@ -13,7 +13,7 @@ from libres.sync.permissions import TEMPLATES, Document, Permissions
 from libres.sync.registry import registry_of
 from libres.sync.roles import Roles
 from libres.sync.users import Users
-from libres.sync.values import Organization, Role, User
+from libres.sync.values import Organization, Pages, Role, User
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -34,6 +34,9 @@ ROLES: Final = {
     "read-only": ("Read Only", "read_only"),
 }
 """Their names, and the templates of what they may do with all models."""
+
+PAGES: Final[Mapping[str, Pages]] = {"administrators": "admin"}
+"""Which of them may do something on the pages of their organisation."""
 
 USERS: Final = {
     "john_manager": ("managers", "acme-corp"),
@@ -82,7 +85,10 @@ def set_up_example(
         slug: Organizations(context).add(name, slug)
         for slug, name in ORGANIZATIONS.items()
     }
-    roles = {code: Roles(context).add(code, name) for code, (name, _) in ROLES.items()}
+    roles = {
+        code: Roles(context).add(code, name, pages=PAGES.get(code))
+        for code, (name, _) in ROLES.items()
+    }
     rights = _rights(context)
     for organization in organizations.values():
         Permissions(context).apply(organization, rights)

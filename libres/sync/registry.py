@@ -77,6 +77,12 @@ class SyncModel:
     holds: Callable[[Image], bool] = field(default=_holds)
     """The same for images."""
 
+    ignored: frozenset[str] = frozenset()
+    """Names of columns that are no part of images, and whose changes are none."""
+
+    noted: str | None = None
+    """SQL of which rows are noted, with ``{row}``; None: all."""
+
     @cached_property
     def writable(self) -> frozenset[str]:
         """The names of the fields that clients may write."""
@@ -165,6 +171,13 @@ class Registry:
         self._models[model.name] = model
         return model
 
+    def replace(self, model: SyncModel) -> None:
+        """Add a model in place of another one of its table, if there is one."""
+        for name, each in list(self._models.items()):
+            if each.table is model.table:
+                del self._models[name]
+        self.add(model)
+
     def register(
         self,
         model: Any,
@@ -190,13 +203,13 @@ class Registry:
 
         Raises NotRegistrable with the remedy, and AlreadyThere.
         """
-        made = _made(
+        built = made(
             *(model, name, tenant, fields, readonly, secret),
             shared=shared,
             policy=conflicts,
             handler=handler,
         )
-        return self.add(made)
+        return self.add(built)
 
 
 _registries: Final[WeakKeyDictionary[Context, Registry]] = WeakKeyDictionary()
@@ -210,7 +223,7 @@ def registry_of(context: Context) -> Registry:
 # Judging ------------------------------------------------------------------------------
 
 
-def _made(
+def made(
     model: Any,
     name: str | None,
     tenant: Any,
@@ -222,6 +235,7 @@ def _made(
     policy: str,
     handler: Any,
 ) -> SyncModel:
+    """Make a registered model; see `Registry.register`."""
     mapper = _mapper(model)
     table = _table(mapper)
     if policy not in get_args(Policy):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
 from libres.db.passing import fetch
+from libres.modules.errors import insist
 from libres.sync import names
 from libres.sync.errors import AlreadyThere, UnknownEntity
 from libres.sync.models import SyncRole
-from libres.sync.values import Role
+from libres.sync.values import Pages, Role
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -30,17 +31,27 @@ class Roles(ContextServicesMixin):
         self.context = context
 
     def add(
-        self, code: str, name: str, organization: Organization | None = None
+        self,
+        code: str,
+        name: str,
+        organization: Organization | None = None,
+        pages: Pages | None = None,
     ) -> Role:
         """Add a role of an organisation; None: all of them have it.
 
-        Raises InvalidName, and AlreadyThere.
+        *pages* says what it may do on the pages of its organisation: ``"admin"``
+        configures it, ``"audit"`` sees everything; None: nothing.
+
+        Raises InvalidName, AlreadyThere, and Misuse for other *pages*.
         """
+        allowed = (None, *get_args(Pages))
+        insist(pages in allowed, "pages is 'admin', 'audit' or None.")
         values = {
             "context": self.context.name,
             "code": names.slug(code),
             "name": names.title(name, "name of a role"),
             "organization": None if organization is None else organization.id,
+            "pages": pages,
         }
         query = insert(SyncRole).values(**values).on_conflict_do_nothing()
         row = self.session.execute(query.returning(*COLUMNS)).one_or_none()

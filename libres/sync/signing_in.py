@@ -96,6 +96,21 @@ def sign_in(
     return _begun(context, member, theirs, now)
 
 
+def check(context: Context, username: str, password: str, address: str) -> User:
+    """Return who has a name and password; failures count as those of `sign_in` do.
+
+    Raises NotSignedIn and TooManyRequests.
+    """
+    now = TimestampMixin.timestamp()
+    attempt = _attempt(address, _login(username))
+    limits.count(context, attempt, now)
+    user = users_of(context).authenticate(username, password)
+    if user is None or not user.active:
+        raise NotSignedIn(WRONG)
+    limits.give_back(context, attempt, now)
+    return user
+
+
 def sign_in_device(context: Context, key: str, address: str) -> SignedIn:
     """Sign in by the key of a device."""
     now = TimestampMixin.timestamp()

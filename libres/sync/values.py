@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from uuid import UUID
 
 if TYPE_CHECKING:
     from libres.sync.filters import Filter
+
+
+Pages = Literal["admin", "audit"]
+"""Configures an organisation; sees everything of it, and changes nothing."""
 
 
 class Flags(NamedTuple):
@@ -61,6 +65,9 @@ class Role:
     name: str
     organization: UUID | None = None
     """None: all organisations have it."""
+
+    pages: Pages | None = None
+    """What it may do on the pages of its organisation; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, g, request
 from libres.version import __version__
 from libres.web import api, apidocs, guarding, metrics, pages, problems
 from libres.web.api import sync as synchronisation
+from libres.web.config import config
 from libres.web.edge import Edge
 from libres.web.limits import Limits
 from libres.web.settings import WebSettings
@@ -105,7 +106,7 @@ def blueprint(context: Context, settings: WebSettings | None = None) -> Blueprin
     children = [
         *api.BLUEPRINTS,
         apidocs.page,
-        *(pages.BLUEPRINTS if chosen.pages else ()),
+        *((*pages.BLUEPRINTS, config) if chosen.pages else ()),
     ]
     for child in children:
         made.register_blueprint(child)

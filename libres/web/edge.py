@@ -111,11 +111,11 @@ class Edge:
         """End what `hold` has begun, if it was."""
         self._held.close()
 
-    def write(self, fn: Callable[[], T]) -> T:
+    def write(self, fn: Callable[[], T], actor: str | None = None) -> T:
         """Run *fn* in a transaction, again if others get in the way; then commit.
 
-        What it changes was changed by the caller, as far as changes are noted. Raises
-        TooManyConflicts, which is answered by 503.
+        What it changes was changed by *actor* (None: the caller), as far as changes are
+        noted. Raises TooManyConflicts, which is answered by 503.
         """
         self.release()
         tries = count()
@@ -124,8 +124,8 @@ class Edge:
             self.retries += next(tries) > 0
             return fn()
 
-        name = SOMEBODY if self._caller is None else self._caller.name
-        with actors.acting_as(self, name):
+        caller = SOMEBODY if self._caller is None else self._caller.name
+        with actors.acting_as(self, caller if actor is None else actor):
             return self.context.transaction(tried, attempts=self.settings.attempts)
 
     def place(self, name: str) -> Place:

@@ -44,6 +44,10 @@ class Caller:
     id: str = ""
     """What they are counted by for limits; empty: by their address."""
 
+    user: str = ""
+    """The id of the user of synchronisation that they are, whom its pages let in;
+    empty: they sign in there."""
+
     def may(self, scope: str) -> bool:
         """Tell whether they may do what a scope stands for."""
         implied = (IMPLIED.get(each, ()) for each in self.scopes)

@@ -138,11 +138,12 @@ class Capture:
         table: str | None = None,
     ) -> str:
         source = row if table is None else f"{table} AS {row}"
+        where = "" if self.model.noted is None else f"\n    WHERE {self._noted(row)}"
         return f"""\
     SELECT {_literal(self.context)}, {_literal(self.model.relation)}, {self._key(row)},
         '{operation}', {self._kept(before)}, {self._kept(after)},
         {self._tenant(row)}, NULL::text
-    FROM {source}"""
+    FROM {source}{where}"""
 
     def _updated(self) -> str:
         """Pair the rows by their keys. What changes its key was deleted, and is new;
@@ -150,6 +151,7 @@ class Capture:
         same = " AND ".join(f"gone.{each} = fresh.{each}" for each in self._columns)
         first = self._columns[0]
         was, is_ = self._tenant("gone"), self._tenant("fresh")
+        ours = "" if self.model.noted is None else self._ours()
         return f"""\
     SELECT {_literal(self.context)}, {_literal(self.model.relation)},
         CASE WHEN fresh.{first} IS NULL THEN {self._key("gone")}
@@ -162,8 +164,16 @@ class Capture:
         CASE WHEN gone.{first} IS NOT NULL AND fresh.{first} IS NOT NULL
             THEN nullif({was}, {is_}) END
     FROM gone FULL JOIN fresh ON {same}
-    WHERE gone.{first} IS NULL OR fresh.{first} IS NULL
-        OR to_jsonb(gone) IS DISTINCT FROM to_jsonb(fresh)"""
+    WHERE (gone.{first} IS NULL OR fresh.{first} IS NULL
+        OR {self._compared("gone")} IS DISTINCT FROM {self._compared("fresh")}){ours}"""
+
+    def _ours(self) -> str:
+        """Leave out what is noted elsewhere, be it before or after."""
+        return f"\n        AND (({self._noted('gone')}) OR ({self._noted('fresh')}))"
+
+    def _noted(self, row: str) -> str:
+        assert self.model.noted is not None  # noqa: S101 - as who calls it has seen
+        return self.model.noted.format(row=row, context=_literal(self.context))
 
     @cached_property
     def _columns(self) -> list[str]:
@@ -176,11 +186,14 @@ class Capture:
         return f"jsonb_build_array({', '.join(texts)})::text"
 
     def _kept(self, image: str) -> str:
-        """Leave out of an image what is secret."""
-        if not self.model.secret or image.startswith("NULL"):
+        """Leave out of an image what is secret, and what is ignored."""
+        if image.startswith("NULL"):
             return image
-        names = ", ".join(_literal(each) for each in sorted(self.model.secret))
-        return f"{image} - ARRAY[{names}]"
+        return _without(image, self.model.secret | self.model.ignored)
+
+    def _compared(self, row: str) -> str:
+        """Leave out of a row what is no change of it."""
+        return _without(f"to_jsonb({row})", self.model.ignored)
 
     def _tenant(self, row: str) -> str:
         """Say whose a row is: of nobody, if nothing says so."""
@@ -214,6 +227,13 @@ def _noted(rows: str) -> str:
 
 
 _PREPARER: Final = DIALECT.identifier_preparer
+
+
+def _without(image: str, names: frozenset[str]) -> str:
+    if not names:
+        return image
+    listed = ", ".join(_literal(each) for each in sorted(names))
+    return f"({image} - ARRAY[{listed}])"
 
 
 def _quoted(name: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Text, bindparam, text
 
-from libres.sync.feed import partitions
+from libres.sync.feed import chain, partitions
 from libres.sync.transacting import alone, apart
 
 if TYPE_CHECKING:
@@ -31,27 +31,37 @@ SELECT pg_advisory_xact_lock(hashtextextended('libres.sync/' || :context, 0)),
 """)
 """Held until the commit; the statement after it sees what others have committed."""
 
-NUMBER: Final = text("""\
+NUMBER: Final = text(
+    """\
 WITH head AS (
-    SELECT position,
+    SELECT position, coalesce(digest, {genesis}) AS digest,
         greatest(numbered + interval '1 microsecond', clock_timestamp()) AS numbered
     FROM sync_feeds WHERE context = :context
 ), moved AS (
     DELETE FROM sync_pending WHERE context = :context RETURNING *
 ), ranked AS (
     SELECT moved.*, max(seq) OVER (PARTITION BY xid) AS last_seq FROM moved
+), placed AS (
+    SELECT ranked.*, seq = last_seq AS tx_end, head.numbered, head.digest AS before_all,
+        head.position + row_number() OVER (ORDER BY last_seq, seq) AS position,
+        salts, commitments
+    FROM ranked CROSS JOIN head CROSS JOIN LATERAL (
+        {salted}
+    ) AS committed
+), chained AS (
+    SELECT placed.*, audit_chain(before_all, {entry}) OVER (ORDER BY position) AS digest
+    FROM placed
 ), written AS (
     INSERT INTO sync_changes (
         context, position, seq, xid, tx_end, relation, key, operation, before, after,
-        tenant, tenant_before, actor, request, reason, at, numbered
+        tenant, tenant_before, actor, request, reason, at, numbered,
+        salts, commitments, digest
     )
-    SELECT context,
-        head.position + row_number() OVER (ORDER BY last_seq, seq), seq, xid,
-        seq = last_seq, relation, key, operation, before, after,
-        tenant, tenant_before, actor, request, reason, at, head.numbered
-    FROM ranked CROSS JOIN head
-    ORDER BY last_seq, seq
-    RETURNING relation, key, seq, operation
+    SELECT context, position, seq, xid, tx_end, relation, key, operation, before, after,
+        tenant, tenant_before, actor, request, reason, at, numbered,
+        salts, commitments, digest
+    FROM chained ORDER BY position
+    RETURNING relation, key, seq, operation, position, digest
 ), versions AS (
     INSERT INTO sync_versions (context, relation, key, version, gone)
     SELECT DISTINCT ON (relation, key)
@@ -59,13 +69,19 @@ WITH head AS (
     FROM written ORDER BY relation, key, seq DESC
     ON CONFLICT (context, relation, key)
     DO UPDATE SET version = excluded.version, gone = excluded.gone
+), last AS (
+    SELECT position, digest FROM written ORDER BY position DESC LIMIT 1
 )
 UPDATE sync_feeds SET
-    position = sync_feeds.position + (SELECT count(*) FROM written),
-    numbered = head.numbered
-FROM head WHERE context = :context AND EXISTS (SELECT FROM written)
+    position = last.position, digest = last.digest, numbered = head.numbered
+FROM head, last WHERE context = :context
 RETURNING (SELECT count(*) FROM written) AS count
-""").bindparams(bindparam("context"))
+""".format(
+        genesis=chain.GENESIS.format(context=":context"),
+        salted=chain.SALTED.format(row="ranked"),
+        entry=chain.ENTRY.format(row="placed"),
+    )
+).bindparams(bindparam("context", type_=Text()))
 
 
 def number(context: Context) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libres.sync.models.audit import AuditAnchor, AuditErasure
 from libres.sync.models.devices import SyncDevice, SyncLimit, SyncToken
 from libres.sync.models.feed import SyncChange, SyncFeed, SyncPending, SyncVersion
 from libres.sync.models.journal import (
@@ -39,11 +40,15 @@ MODELS = (
     SyncLog,
     SyncMetric,
     SyncSetting,
+    AuditAnchor,
+    AuditErasure,
 )
 """All tables of this room, in the order in which they are made."""
 
 __all__ = (
     "MODELS",
+    "AuditAnchor",
+    "AuditErasure",
     "SyncApplied",
     "SyncChange",
     "SyncDevice",

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libres.db.models.base import ORMBase
@@ -25,7 +35,24 @@ class SyncFeed(ORMBase):
     """When that was; never goes back."""
 
     kept: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    """Changes up to this number are not kept any more."""
+    """Changes up to this number are not told to devices any more."""
+
+    digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the chain, after the last change; None: there is none yet."""
+
+    audited: Mapped[bool] = mapped_column(server_default="false")
+    """The audit keeps changes that devices are not told any more."""
+
+    dropped: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Changes up to this number are not there any more."""
+
+    dropped_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the chain, after the last one of them: what is left follows upon it."""
+
+    anchored: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The number of the last change under which a signature was put."""
+
+    anchored_at: Mapped[datetime] = mapped_column(MOMENT, server_default=NOW)
 
     __table_args__ = ({"info": OPTIONAL},)
 
@@ -100,6 +127,15 @@ class SyncChange(ORMBase):
     at: Mapped[datetime] = mapped_column(MOMENT)
     numbered: Mapped[datetime] = mapped_column(MOMENT, primary_key=True)
     """When it was numbered, which is after the commit; never goes back."""
+
+    salts: Mapped[list[Any] | None] = mapped_column(ARRAY(Uuid()))
+    """One per field of both images, in the order of jsonb; NULL: it was erased."""
+
+    commitments: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The SHA-256 of each field with its salt, one after the other."""
+
+    digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the chain, up to here."""
 
     __table_args__ = (
         CheckConstraint("position > 0", name="sync_changes_position"),

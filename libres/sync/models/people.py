@@ -96,8 +96,12 @@ class SyncRole(ORMBase):
 
     code: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
+    pages: Mapped[str | None] = mapped_column(Text)
+    """What the role may do on the pages of its organisation: ``admin`` configures it,
+    ``audit`` sees everything; None: nothing."""
 
     __table_args__ = (
+        CheckConstraint("pages IN ('admin', 'audit')", name="sync_roles_pages"),
         UniqueConstraint(
             "context",
             "organization",

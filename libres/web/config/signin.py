@@ -1,0 +1,67 @@
+"""Signing in to the configuration, with name and password, and out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+
+from libres.sync import signing_in
+from libres.sync.errors import NotSignedIn, TooManyRequests
+from libres.web import guarding
+from libres.web.config.visiting import ANYBODY, begin, rule
+from libres.web.edge import edge
+from libres.web.pages.signin import OWN_PATH
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+page = Blueprint("signin", __name__)
+
+
+@page.get("/sign-in/")
+@rule(ANYBODY)
+def sign_in() -> ResponseReturnValue:
+    """Ask for name and password."""
+    return _form(None)
+
+
+@page.post("/sign-in/")
+@rule(ANYBODY)
+def signed_in() -> ResponseReturnValue:
+    """Look whether they are right; guessing is limited, as it is for devices."""
+    guarding.check_token(request.form.get("csrf_token"))
+    name, password = (request.form.get(each, "") for each in ("username", "password"))
+    try:
+        user = signing_in.check(
+            edge().context, name, password, request.remote_addr or ""
+        )
+    except NotSignedIn:
+        return _form("Nobody has this name and password."), 401
+    except TooManyRequests as error:
+        seconds = str(error.retry_after)
+        return _form(str(error)), 429, {"Retry-After": seconds}
+    begin(user)
+    return redirect(request.root_path + _next(request.form.get("next")), 303)
+
+
+@page.post("/sign-out/")
+@rule(ANYBODY)
+def sign_out() -> ResponseReturnValue:
+    """Forget who was here."""
+    session.clear()
+    return redirect(url_for("libres.config.signin.sign_in"), 303)
+
+
+def _form(error: str | None) -> str:
+    asked = request.values.get("next")
+    return render_template(
+        "libres/config/signin.html", error=error, next=_next(asked) if asked else ""
+    )
+
+
+def _next(path: str | None) -> str:
+    if path and OWN_PATH.fullmatch(path):
+        return path
+    first = url_for("libres.config.dashboard.dashboard")
+    return first.removeprefix(request.root_path)

@@ -1,0 +1,240 @@
+"""Who visits the pages of the configuration, and what they may see and do there.
+
+Platform staff may do everything; administrators of organisations what concerns their
+own; auditors see everything of theirs, and change nothing. Who may call a view is said
+beside it, by a rule; what has no rule is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from flask import current_app, g, redirect, request, session, url_for
+
+from libres.db.models.timestamp import TimestampMixin
+from libres.sync import Sync
+from libres.sync.audit import Audit
+from libres.sync.memberships import Memberships
+from libres.sync.users import users_of
+from libres.web import actors
+from libres.web.edge import Edge, edge
+from libres.web.errors import NotAllowed, NotFound, NotIdentified
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from libres.context.core import Context
+    from libres.sync.values import Organization, Pages, User
+
+T = TypeVar("T")
+View = TypeVar("View", bound=Callable[..., Any])
+
+Rule = Literal["anybody", "visitor", "admin", "staff"]
+"""Whoever comes; who may see anything; who may change the organisation named in the
+address (staff, where none is); staff only."""
+
+ANYBODY: Final = "anybody"
+VISITOR: Final = "visitor"
+ADMIN: Final = "admin"
+STAFF: Final = "staff"
+
+REFUSED: Final = "You may not do this, or not for this organisation."
+
+COOKIE: Final = "libres_config"
+LONGEST: Final = 8 * 60 * 60
+"""Seconds until a visitor has to sign in again."""
+
+
+def rule(wanted: Rule) -> Callable[[View], View]:
+    """Say who may call a view."""
+
+    def ruled(view: View) -> View:
+        view.rule = wanted  # type: ignore[attr-defined]
+        return view
+
+    return ruled
+
+
+def rule_of(endpoint: str) -> Rule | None:
+    """Return who may call a view; None: nobody has said so."""
+    found: Rule | None = getattr(current_app.view_functions.get(endpoint), "rule", None)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a visitor may do in an organisation."""
+
+    organization: Organization
+    level: Pages
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who visits: ``visit()`` in every view."""
+
+    edge: Edge
+    user: User
+    seats: Mapping[str, Seat]
+    """By the slug of the organisation; all of them for staff."""
+
+    @property
+    def context(self) -> Context:
+        """The context that is configured."""
+        return self.edge.context
+
+    @property
+    def sync(self) -> Sync:
+        """Its synchronisation."""
+        return Sync(self.context)
+
+    @property
+    def audit(self) -> Audit:
+        """Its audit."""
+        return Audit(self.context)
+
+    @property
+    def is_staff(self) -> bool:
+        """Of the platform: may do everything."""
+        return self.user.staff
+
+    @property
+    def organizations(self) -> list[Organization]:
+        """The organisations that they may see, by name."""
+        found = [each.organization for each in self.seats.values()]
+        return sorted(found, key=lambda each: (each.name.lower(), each.slug))
+
+    @property
+    def tenants(self) -> list[str] | None:
+        """The references of these; None: they see what belongs to nobody as well."""
+        if self.is_staff:
+            return None
+        return [each.reference for each in self.organizations]
+
+    def organization(self, slug: str) -> Organization:
+        """Return an organisation that they may see. Raises NotFound for all others."""
+        seat = self.seats.get(slug)
+        if seat is None:
+            raise NotFound
+        return seat.organization
+
+    def may_change(self, slug: str | None) -> bool:
+        """Tell whether they may change an organisation; None: what belongs to none."""
+        if self.is_staff:
+            return slug is None or slug in self.seats
+        seat = None if slug is None else self.seats.get(slug)
+        return seat is not None and seat.level == ADMIN
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Read, in a transaction that cannot write."""
+        return self.edge.reading()
+
+    def write(self, fn: Callable[[], T]) -> T:
+        """Run *fn* in a transaction, and commit; it was the visitor who did so."""
+        return self.edge.write(fn, actor=self.user.username)
+
+
+def visit() -> Visit:
+    """Return who visits. Raises NotIdentified, if nobody has signed in."""
+    if "libres_visit" not in g:
+        g.libres_visit = _found(edge())
+    found: Visit | None = g.libres_visit
+    if found is None:
+        raise NotIdentified
+    return found
+
+
+def visiting() -> Visit | None:
+    """Return who visits; None: nobody who has signed in, or may see anything."""
+    try:
+        return visit()
+    except NotIdentified:
+        return None
+
+
+# Signed in ----------------------------------------------------------------------------
+
+
+def begin(user: User) -> None:
+    """Begin a session: nothing that was known before proves anything in it."""
+    session.clear()
+    now = TimestampMixin.timestamp().timestamp()
+    session[COOKIE] = {"user": user.id, "version": user.version, "at": int(now)}
+
+
+def _found(here: Edge) -> Visit | None:
+    """Look who visits, and what they may do, as it is at this moment."""
+    if not actors.is_noted(here):
+        return None
+    with here.reading():
+        user = _user(here)
+        if user is None or not user.active:
+            return None
+        seats = _seats(here.context, user)
+    return Visit(here, user, seats) if seats or user.staff else None
+
+
+def _user(here: Edge) -> User | None:
+    """Return whom the host has signed in, else whom our cookie says."""
+    known = here.caller.user
+    if known:
+        return users_of(here.context).user(known)
+    told = session.get(COOKIE)
+    if not isinstance(told, dict):
+        return None
+    age = TimestampMixin.timestamp().timestamp() - told.get("at", 0)
+    user = users_of(here.context).user(str(told.get("user")))
+    is_good = user is not None and user.version == told.get("version")
+    return user if is_good and 0 <= age <= LONGEST else None
+
+
+def _seats(context: Context, user: User) -> dict[str, Seat]:
+    if user.staff:
+        every = Sync(context).organizations.all()
+        return {each.slug: Seat(each, "admin") for each in every}
+    theirs = Memberships(context).of_user(user.id)
+    return {
+        each.organization.slug: Seat(each.organization, each.role.pages)
+        for each in theirs
+        if each.active and each.organization.active and each.role.pages is not None
+    }
+
+
+# Guarding -----------------------------------------------------------------------------
+
+
+def guard() -> ResponseReturnValue | None:
+    """Refuse who may not call this view. Before each view of these pages.
+
+    Raises NotFound, NotAllowed; who has not signed in is asked to.
+    """
+    wanted = rule_of(request.endpoint or "")
+    if wanted == ANYBODY:
+        return None
+    here = visiting()
+    if here is None:
+        return _asked_to_sign_in()
+    slug = (request.view_args or {}).get("slug")
+    if slug is not None:
+        here.organization(slug)
+    if not _may(here, wanted, slug):
+        raise NotAllowed(REFUSED)
+    return None
+
+
+def _may(here: Visit, wanted: Rule | None, slug: str | None) -> bool:
+    if wanted == VISITOR:
+        return True
+    if wanted == ADMIN:
+        return here.may_change(slug)
+    return wanted == STAFF and here.is_staff
+
+
+def _asked_to_sign_in() -> ResponseReturnValue:
+    """Lead people to the page where they sign in; refuse what is no page."""
+    if request.method != "GET" or request.accept_mimetypes.best == "application/json":
+        raise NotIdentified
+    return redirect(url_for("libres.config.signin.sign_in", next=request.path), 303)
