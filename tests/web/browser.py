@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -75,15 +76,12 @@ class Visitor:
             self.failures.append(message.text)
 
 
-@pytest.fixture
-def visitor(browser, served, app, context):
-    """Makes visitors: visitor(key), visitor(width=NARROW, dark=True, script=False).
-
-    With a key they are signed in.
-    """
+@contextmanager
+def visitors(browser, address):
+    """Make visitors, who bring cookies along; fail with what failed on their pages."""
     made = []
 
-    def make(key=None, *, width=WIDE, dark=False, script=True):
+    def make(*cookies, width=WIDE, dark=False, script=True):
         opened = browser.new_context(
             viewport={"width": width, "height": HEIGHT},
             color_scheme="dark" if dark else "light",
@@ -93,9 +91,8 @@ def visitor(browser, served, app, context):
             locale="en-GB",
         )
         opened.set_default_timeout(10_000)
-        if key is not None:
-            opened.add_cookies([_cookie(app, context, key, served)])
-        made.append(Visitor(opened, served))
+        opened.add_cookies(list(cookies))
+        made.append(Visitor(opened, address))
         return made[-1]
 
     yield make
@@ -104,13 +101,30 @@ def visitor(browser, served, app, context):
     assert [failure for each in made for failure in each.failures] == []
 
 
+@pytest.fixture
+def visitor(browser, served, app, context):
+    """Makes visitors: visitor(key), visitor(width=NARROW, dark=True, script=False).
+
+    With a key they are signed in.
+    """
+    with visitors(browser, served) as make:
+        yield lambda key=None, **how: make(
+            *([] if key is None else [_cookie(app, context, key, served)]), **how
+        )
+
+
 def _cookie(app, context, key, address):
     """The cookie that who signs in with a key gets."""
     with context.read_only():
         holder = Keys(context).holder(key)
+    return cookie_of(app, address, {COOKIE: holder.id})
+
+
+def cookie_of(app, address, session):
+    """The cookie of what a session of the application keeps."""
     signed = app.session_interface.get_signing_serializer(app)
     name = app.config["SESSION_COOKIE_NAME"]
-    return {"name": name, "value": signed.dumps({COOKIE: holder.id}), "url": address}
+    return {"name": name, "value": signed.dumps(session), "url": address}
 
 
 def check_accessible(page):

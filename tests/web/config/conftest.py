@@ -13,6 +13,7 @@ from libres.sync.memberships import Memberships
 from libres.sync.organizations import Organizations
 from libres.sync.roles import Roles
 from libres.sync.users import Users
+from tests.web.config.browsing import session_of, signed_in  # noqa: F401 - fixture
 from tests.web.syncing import House, template  # noqa: F401 - a fixture
 
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -30,6 +31,12 @@ def audited(house: House):
     return house
 
 
+@pytest.fixture
+def app(audited):
+    """The application that ``served`` serves to real browsers."""
+    return audited.app
+
+
 class Tab:
     """A browser of somebody who has signed in; ``None``: of nobody."""
 
@@ -37,8 +44,7 @@ class Tab:
         self.http = app.test_client()
         if user is not None:
             with self.http.session_transaction() as session:
-                told = {"user": user.id, "version": user.version}
-                session["libres_config"] = {**told, "at": _now()}
+                session.update(session_of(user))
 
     def open(self, path, **query):
         """Open a page; the path begins after ``/config/``."""
@@ -61,12 +67,6 @@ class Tab:
     def token(self):
         """What proves that a form is of a page of ours."""
         return CSRF.search(self.open("sign-in/").text)[1]
-
-
-def _now():
-    from libres.db.models.timestamp import TimestampMixin  # noqa: PLC0415
-
-    return int(TimestampMixin.timestamp().timestamp())
 
 
 class Office:
