@@ -14,6 +14,7 @@ from libres.sync.discovering import Proposal
 from libres.sync.doctor import Finding
 from libres.sync.errors import (
     AlreadyThere,
+    ChangedMeanwhile,
     InvalidFilter,
     InvalidName,
     InvalidPassword,
@@ -21,8 +22,10 @@ from libres.sync.errors import (
     InvalidSetting,
     KeysMissing,
     MalformedRequest,
+    NotKept,
     NotPermitted,
     NotRegistrable,
+    NotRevertible,
     NotSetUp,
     NotSignedIn,
     RequestError,
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = (
     "AlreadyThere",
     "Applied",
+    "ChangedMeanwhile",
     "Device",
     "DeviceState",
     "Filter",
@@ -71,8 +75,10 @@ __all__ = (
     "Member",
     "Membership",
     "NewDevice",
+    "NotKept",
     "NotPermitted",
     "NotRegistrable",
+    "NotRevertible",
     "NotSetUp",
     "NotSignedIn",
     "Organization",

@@ -9,6 +9,7 @@ As in `libres.modules.errors`, the docstring of a class is its message::
     │   ├── InvalidName, AlreadyThere, UnknownEntity
     │   ├── InvalidFilter, InvalidPermissions, InvalidSetting
     │   ├── InvalidPassword
+    │   ├── ChangedMeanwhile
     │   ├── KeysMissing
     │   └── NotKept, NotRevertible
     └── RequestError
@@ -33,6 +34,7 @@ from libres.modules.errors import LibresError
 
 __all__ = (
     "AlreadyThere",
+    "ChangedMeanwhile",
     "InvalidFilter",
     "InvalidName",
     "InvalidPassword",
@@ -104,6 +106,20 @@ class InvalidSetting(SyncError):
 
 class InvalidPassword(SyncError):
     """This password cannot be used: the message says why."""
+
+
+class ChangedMeanwhile(SyncError):
+    """Somebody else was faster: look at what it is now, and decide again."""
+
+    kind: str
+    """``permission``, ``switch``, ``setting``, …"""
+
+    name: str
+    version: int
+    """The one it has now; 0: it is not there, or at its default."""
+
+    value: object
+    """What it is now."""
 
 
 class KeysMissing(SyncError):

@@ -23,6 +23,7 @@ from libres.conflicts.errors import (
 from libres.modules import errors as core
 from libres.modules.errors import LibresError
 from libres.occupancy import errors as occupancy
+from libres.sync import errors as sync
 from libres.timetable import errors as timetable
 from libres.waiting import errors as waiting
 from libres.web import errors as web
@@ -48,6 +49,8 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     waiting.AlreadyWaiting: 409,
     waiting.NotWaiting: 409,
     waiting.TimeIsFree: 409,
+    sync.ChangedMeanwhile: 409,
+    sync.AlreadyThere: 409,
     # wrong in itself
     core.InvalidAllocationError: 422,
     core.InvalidEmailAddress: 422,
@@ -72,6 +75,11 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     occupancy.InvalidPlace: 422,
     occupancy.UnreadableFile: 422,
     waiting.InvalidEntry: 422,
+    sync.InvalidName: 422,
+    sync.InvalidPassword: 422,
+    sync.InvalidPermissions: 422,
+    sync.InvalidFilter: 422,
+    sync.InvalidSetting: 422,
     web.InvalidRequest: 422,
     MultipleResultsFound: 422,
     # not there
@@ -80,6 +88,7 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     timetable.UnknownSubject: 404,
     occupancy.UnknownPlace: 404,
     waiting.UnknownEntry: 404,
+    sync.UnknownEntity: 404,
     NoResultFound: 404,
     web.NotFound: 404,
     web.NotSetUp: 404,
