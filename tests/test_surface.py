@@ -16,6 +16,7 @@ from libres.context import session as sessions
 from libres.context.core import Context, ContextServicesMixin
 from libres.db import models, queries, scheduler
 from libres.modules import errors, events, rasterizer, utils
+from libres.sync import audit
 from libres.sync import client as sync_client
 from libres.sync import errors as sync_errors
 from libres.sync.devices import Devices
@@ -61,13 +62,17 @@ NAMES = {
         "WaitingList listen on_free setup unlisten"
     ),
     "libres.sync": (
-        "AlreadyThere Applied Device DeviceState Filter Finding Flags InvalidFilter "
-        "InvalidName InvalidPassword InvalidPermissions InvalidSetting KeysMissing Lag "
-        "MalformedRequest Member Membership NewDevice NotPermitted NotRegistrable "
-        "NotSetUp NotSignedIn Organization OwnedResource Proposal PullAnswer "
-        "PushAnswer Registry RequestError RequestTooLarge ResyncRequired Role Setting "
-        "SignedIn StoredFilter Sync SyncError SyncModel TooManyRequests Unavailable "
-        "UnknownEntity User UserService configure setup"
+        "AlreadyThere Applied ChangedMeanwhile Device DeviceState Filter Finding Flags "
+        "InvalidFilter InvalidName InvalidPassword InvalidPermissions InvalidSetting "
+        "KeysMissing Lag MalformedRequest Member Membership NewDevice NotKept "
+        "NotPermitted NotRegistrable NotRevertible NotSetUp NotSignedIn Organization "
+        "OwnedResource Proposal PullAnswer PushAnswer Registry RequestError "
+        "RequestTooLarge ResyncRequired Role Setting SignedIn StoredFilter Sync "
+        "SyncError SyncModel TooManyRequests Unavailable UnknownEntity User "
+        "UserService configure setup"
+    ),
+    "libres.sync.audit": (
+        "ERASED Audit Entry Erased FieldChange Reverted Verdict audited setup"
     ),
     "libres.sync.client": (
         "ClientError Device Edit Pulled Pushed Refused Row ServerAway SignInNeeded "
@@ -524,7 +529,7 @@ USERS = {
 }
 
 ROLES = {
-    "add": "code, name, organization=None",
+    "add": "code, name, organization=None, pages=None",
     "named": "code, organization=None",
     "all": "organization=None",
 }
@@ -576,6 +581,25 @@ SETTINGS = {
     "reset": "name",
 }
 
+AUDIT = {
+    "__init__": "context",
+    "acting": "actor, *, request=None, reason=None",
+    "history": (
+        "model=None, id=None, *, user=None, action=None, since=None, until=None, "
+        "request=None, tenants=None, before=None, limit=100"
+    ),
+    "entry": "position",
+    "as_of": "model, id, time",
+    "diff": "model, id, first, second",
+    "revert": "position, *, reason=None",
+    "verify": "*, told=..., anchors=()",
+    "anchor": "",
+    "anchors": "",
+    "erase": "model, id, fields=None, *, reason",
+    "drop_old": "until",
+    "protect": "owner, role",
+}
+
 CLIENT = {
     "__init__": "path, url, transport=None",
     "close": "",
@@ -605,6 +629,7 @@ SURFACE = [
     (Devices, DEVICES),
     (Resources, RESOURCES),
     (Settings, SETTINGS),
+    (audit.Audit, AUDIT),
     (sync_client.Device, CLIENT),
     (timetable.Timetable, TIMETABLE),
     (occupancy.Occupancy, OCCUPANCY),
