@@ -51,6 +51,8 @@ STATUSES: Final[Mapping[type[Exception], int]] = {
     waiting.TimeIsFree: 409,
     sync.ChangedMeanwhile: 409,
     sync.AlreadyThere: 409,
+    sync.NotKept: 409,
+    sync.NotRevertible: 409,
     # wrong in itself
     core.InvalidAllocationError: 422,
     core.InvalidEmailAddress: 422,
