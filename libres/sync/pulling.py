@@ -17,11 +17,12 @@ from libres.context.transactions import plain_session
 from libres.db.models.timestamp import TimestampMixin
 from libres.domain.days import UTC
 from libres.sync import acting, cursors, pull_pages, row_security
+from libres.sync.counting import counting
 from libres.sync.cursors import Cursor
 from libres.sync.devices import Devices
 from libres.sync.errors import RequestError
 from libres.sync.feed import numbering, reading
-from libres.sync.models import SyncLog
+from libres.sync.journal import LOG, METRIC, metric, who
 from libres.sync.pull_pages import Pull, Sent
 from libres.sync.pull_requests import Asked, read_request
 from libres.sync.transacting import apart
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from libres.context.core import Context
     from libres.sync.values import Member
+
+OPERATION: Final = "pull"
 
 DENIED: Final = "There is no such model here, or you may not pull it."
 """The same for both: nobody learns whether it exists."""
@@ -49,14 +52,15 @@ def pull(
 ) -> PullAnswer:
     """Answer a pull; see `Sync.pull`."""
     began = perf_counter()
-    try:
-        answer = _answered(context, member, read_request(body))
-    except RequestError as error:
-        _log(context, member, request, perf_counter() - began, error)
-        raise
-    if _is_news(answer):
-        _log(context, member, request, perf_counter() - began, answer)
-    return answer
+    with counting():
+        try:
+            answer = _answered(context, member, read_request(body))
+        except RequestError as error:
+            _log(context, member, request, perf_counter() - began, error)
+            raise
+        if _is_news(answer):
+            _log(context, member, request, perf_counter() - began, answer)
+        return answer
 
 
 def _answered(context: Context, member: Member, asked: Asked) -> PullAnswer:
@@ -246,21 +250,19 @@ def _log(
     seconds: float,
     outcome: PullAnswer | RequestError,
 ) -> None:
-    """Write into the log, in a transaction apart."""
-    values = {
-        "context": context.name,
+    """Write into the log, and what it has cost, in a transaction apart."""
+    told = _outcome(outcome)
+    log = {
+        **who(context, member, OPERATION, request),
         "at": TimestampMixin.timestamp(),
-        "user": member.user.id,
-        "username": member.user.username,
-        "organization": member.organization.id,
-        "device": None if member.device is None else member.device.id,
-        "operation": "pull",
         "seconds": seconds,
-        "request": request,
-        **_outcome(outcome),
+        **told,
     }
     with apart(context) as connection:
-        connection.execute(SyncLog.__table__.insert(), [values])  # type: ignore[attr-defined]
+        connection.execute(LOG, log)
+        if isinstance(outcome, PullAnswer):
+            about = told["models"], told["succeeded"]
+            connection.execute(METRIC, metric(context, OPERATION, *about, seconds))
 
 
 def _outcome(outcome: PullAnswer | RequestError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from libres.context.transactions import plain_session
 from libres.db.passing import BIND
 from libres.modules.errors import TooManyConflicts
 from libres.sync.acting import Act, acting
+from libres.sync.counting import counting
 from libres.sync.errors import RequestError, Unavailable
 from libres.sync.handlers import Item, Op, Outcome, Refused, Work
 from libres.sync.plain_statements import Table
@@ -61,8 +62,9 @@ def push(
     """Write what a device has changed, and answer; see `libres.sync.Sync.push`."""
     began = perf_counter()
     try:
-        asked = reading.read(registry_of(context), body, limits_of(context))
-        return _in_transaction(context, member, asked, request, began)
+        with counting():
+            asked = reading.read(registry_of(context), body, limits_of(context))
+            return _in_transaction(context, member, asked, request, began)
     except RequestError as error:
         seconds = perf_counter() - began
         recording.record_refused(context, member, request, error, seconds)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import insert
+from typing import TYPE_CHECKING, Final
 
 from libres.db.passing import BIND
-from libres.sync.models import SyncLog, SyncMetric
+from libres.sync.journal import LOG, METRIC, metric, who
 from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
 
 OPERATION: Final = "push"
 
-LOG: Final = insert(SyncLog.__table__)  # type: ignore[arg-type]
-METRIC: Final = insert(SyncMetric.__table__)  # type: ignore[arg-type]
-
 
 def record(
     work: Work, answer: PushAnswer, models: Sequence[str], request: str | None
@@ -30,22 +25,17 @@ def record(
     body = answer.body
     seconds = body["processing_time"]
     log = {
-        **_who(work.context, work.member, request),
+        **who(work.context, work.member, OPERATION, request),
         "models": list(models),
         "status": answer.status,
         "succeeded": body["success_count"],
         "failed": body["error_count"],
         "seconds": seconds,
     }
-    metric = {
-        "context": work.context.name,
-        "operation": OPERATION,
-        "model": models[0] if len(models) == 1 else "",
-        "batch": len(body["results"]),
-        "seconds": seconds,
-    }
+    count = len(body["results"])
+    cost = metric(work.context, OPERATION, list(models), count, seconds)
     work.session.execute(LOG, log, bind_arguments=BIND)
-    work.session.execute(METRIC, metric, bind_arguments=BIND)
+    work.session.execute(METRIC, cost, bind_arguments=BIND)
 
 
 def record_refused(
@@ -57,7 +47,7 @@ def record_refused(
 ) -> None:
     """Note that a push was refused as a whole, in a transaction of its own."""
     log = {
-        **_who(context, member, request),
+        **who(context, member, OPERATION, request),
         "models": [],
         "status": "error",
         "seconds": seconds,
@@ -65,15 +55,3 @@ def record_refused(
     }
     with apart(context) as connection:
         connection.execute(LOG, log)
-
-
-def _who(context: Context, member: Member, request: str | None) -> dict[str, Any]:
-    return {
-        "context": context.name,
-        "user": member.user.id,
-        "username": member.user.username,
-        "organization": member.organization.id,
-        "device": None if member.device is None else member.device.id,
-        "operation": OPERATION,
-        "request": request,
-    }

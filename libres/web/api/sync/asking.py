@@ -13,7 +13,7 @@ from apiflask import APIBlueprint
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from libres.sync import Sync
+from libres.sync import Sync, counting
 from libres.sync.errors import KeysMissing, NotSignedIn, RequestTooLarge
 from libres.sync.keyring import keyring_of
 from libres.sync.settings import Settings
@@ -59,6 +59,7 @@ def synchronising(name: str) -> APIBlueprint:
     api = APIBlueprint(name, __name__, url_prefix="/api/sync", tag="Synchronisation")
     refusing.register(api)
     api.before_request(_begin)
+    api.teardown_request(_end)
     return api
 
 
@@ -67,6 +68,11 @@ def _begin() -> None:
     request_id()
     if not is_on(edge().context):
         raise NotFound
+    counting.begin()
+
+
+def _end(_error: BaseException | None) -> None:
+    counting.end()
 
 
 def here() -> Sync:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -21,6 +20,7 @@ from sqlalchemy import (
 )
 
 from libres.db.passing import fetch
+from libres.sync.counting import memory
 from libres.sync.models import SyncLog, SyncMetric
 from libres.sync.models.columns import MOMENT
 
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 LOG: Final[Any] = SyncLog.__table__.c
 METRIC: Final[Any] = SyncMetric.__table__.c
-
-MIB: Final = 1024 * 1024
-PAGE_SIZE: Final = 4096
-"""Bytes of a page of memory, as /proc counts."""
-
-MEMORY: Final = Path("/proc/self/statm")
 
 FAILED: Final = ("error",)
 
@@ -161,15 +155,6 @@ def _operation(row: Any) -> dict[str, Any]:
 
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def memory() -> float | None:
-    """Return how many megabytes this process holds; None: it cannot be told here."""
-    try:
-        pages = int(MEMORY.read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * PAGE_SIZE / MIB
 
 
 # Advice -------------------------------------------------------------------------------

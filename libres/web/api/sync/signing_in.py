@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 
+from libres.sync import journal
+from libres.web.actors import request_id
 from libres.web.api.sync import schemas
 from libres.web.api.sync.asking import fitting, here
 from libres.web.api.sync.asking import token as token_sent
@@ -32,8 +35,10 @@ def sign_in() -> Response:
 
     Who fails too often, by name or by address, has to wait.
     """
+    began = perf_counter()
     sent = fitting(CREDENTIALS)
     found = edge().write(lambda: _signed_in(sent))
+    _note("login", found, began)
     return answer(_told(found))
 
 
@@ -56,9 +61,11 @@ def refresh() -> Response:
 
     Whoever comes with one that was used ends all that have followed from it.
     """
+    began = perf_counter()
     sent = fitting(REFRESHING)["refresh_token"]
     with edge().reading():  # what it writes is in transactions of its own
         found = here().refresh(sent, address=_address())
+    _note("refresh", found, began)
     return answer(_told(found))
 
 
@@ -70,6 +77,12 @@ def revoke() -> Response:
     with edge().reading():
         here().sign_out(sent.get("token") or token_sent())
     return answer({"revoked": True})
+
+
+def _note(operation: str, found: SignedIn, began: float) -> None:
+    seconds = perf_counter() - began
+    context = edge().context
+    journal.note_sign_in(context, found.member, operation, request_id(), seconds)
 
 
 def _address() -> str:
