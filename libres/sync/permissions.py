@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import Boolean, Text, delete, literal, select, tuple_
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    Text,
+    case,
+    delete,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
 from libres.db.models.types import UUID as Id
 from libres.db.passing import BIND, PassedRows, fetch
-from libres.sync.errors import InvalidPermissions
+from libres.modules.errors import insist
+from libres.sync.errors import ChangedMeanwhile, InvalidPermissions, UnknownEntity
+from libres.sync.matrix import (
+    UNSAID,
+    Became,
+    Matrix,
+    Plan,
+    Right,
+    Wanted,
+    compared,
+    judge,
+)
 from libres.sync.memberships import Memberships
 from libres.sync.models import SyncPermission
 from libres.sync.models.people import PERMISSION
+from libres.sync.organizations import Organizations
 from libres.sync.registry import registry_of
 from libres.sync.roles import Roles
 from libres.sync.values import ALL, NOTHING, Flags, Role
@@ -100,6 +122,72 @@ class Permissions(ContextServicesMixin):
         found = self._rights(organization)
         return {model: flags for (id_, model), flags in found.items() if id_ == role.id}
 
+    # By people who may do so at once --------------------------------------------------
+
+    def matrix(self, organization: Organization) -> Matrix:
+        """Return what all roles may do with all models in an organisation, with the
+        versions that say when somebody else was faster. Two statements."""
+        return Matrix(
+            roles=tuple(Roles(self.context).all(organization)),
+            models=tuple(each.name for each in registry_of(self.context)),
+            rights=self._versioned(organization),
+        )
+
+    def set_flag(
+        self,
+        organization: Organization,
+        role: Role,
+        model_name: str,
+        flag: str,
+        value: bool,
+        version: int | None = None,
+    ) -> Right:
+        """Switch one flag on or off; *version* is that of the right that was looked at
+        (None: whatever it is).
+
+        Raises ChangedMeanwhile with the `version` and the flags that it has now, if it
+        has another one; else what `grant` raises.
+        """
+        (field,) = _named([flag])
+        wanted = Wanted(role, model_name, {field: value}, version)
+        (became,) = self.change(organization, [wanted])
+        if became.outcome == "conflict":
+            raise ChangedMeanwhile(
+                kind="permission",
+                name=f"{role.code}, {model_name}",
+                version=became.right.version,
+                value=became.right.flags,
+            )
+        return became.right
+
+    def change(
+        self, organization: Organization, wanted: Collection[Wanted]
+    ) -> list[Became]:
+        """Change rights, but none that somebody else has changed since it was looked
+        at; return what became of each. Four statements at most, for any number.
+
+        Raises UnknownEntity for an organisation that is not there, for models that are
+        not registered and roles of others; InvalidPermissions for flags that are none;
+        Misuse for two wishes for one right. Then nothing was changed.
+        """
+        self._check(organization, wanted)
+        rights = self._versioned(organization, lock=True)
+        judged = {
+            each.key: judge(each, rights.get(each.key, UNSAID)) for each in wanted
+        }
+        rows = [
+            (*key, became.right.version, *became.right.flags)
+            for key, became in sorted(judged.items())
+            if became.outcome == "changed"
+        ]
+        written = self._write_versions(organization, rows)
+        if len(written) < len(rows):
+            rights = self._versioned(organization)
+            for key in {row[:2] for row in rows} - written:
+                lost, now = judged[key], rights.get(key, UNSAID)
+                judged[key] = Became(lost.role, lost.model, "conflict", now)
+        return list(judged.values())
+
     # By documents ---------------------------------------------------------------------
 
     def export(self, organization: Organization) -> Document:
@@ -134,24 +222,22 @@ class Permissions(ContextServicesMixin):
 
         Raises InvalidPermissions with all `problems`; then nothing was changed.
         """
-        reading = self._reading(organization).read(document)
-        if reading.problems:
-            said = " ".join(reading.problems)
+        plan = self._plan(organization, document, lock=not dry_run)
+        if plan.problems:
+            said = " ".join(plan.problems)
             message = f"These permissions cannot be applied: {said}"
-            raise InvalidPermissions(message, problems=tuple(reading.problems))
-        known = {each.id for each in reading.by_code.values()}
-        rights = self._rights(organization, lock=not dry_run)
-        before = {each: was for each, was in rights.items() if each[0] in known}
-        wanted = reading.wanted
-        changed = {
-            each: flags for each, flags in wanted.items() if before.get(each) != flags
-        }
-        removed = [each for each in before if each not in wanted]
+            raise InvalidPermissions(message, problems=plan.problems)
         if not dry_run:
-            self._write(organization, changed)
-            self._remove(organization, removed)
-        created = sum(each not in before for each in changed)
-        return Applied(created, len(changed) - created, len(removed))
+            changed = (*plan.created, *plan.updated)
+            fresh = {(each.role.id, each.model): each.after for each in changed}
+            self._write(organization, cast("_Rights", fresh))
+            gone = [(each.role.id, each.model) for each in plan.removed]
+            self._remove(organization, gone)
+        return Applied(len(plan.created), len(plan.updated), len(plan.removed))
+
+    def plan(self, organization: Organization, document: object) -> Plan:
+        """Return what `apply` would change, right by right, or all `problems`."""
+        return self._plan(organization, document, lock=False)
 
     def generate(
         self, template: str, roles: Iterable[Role | str], models: Iterable[str]
@@ -173,6 +259,32 @@ class Permissions(ContextServicesMixin):
         return {code: {model: dict(told) for model in known} for code in codes}
 
     # Rows -----------------------------------------------------------------------------
+
+    def _plan(
+        self, organization: Organization, document: object, *, lock: bool
+    ) -> Plan:
+        reading = self._reading(organization).read(document)
+        if reading.problems:
+            return Plan(problems=tuple(reading.problems))
+        roles = reading.by_code.values()
+        known = {each.id for each in roles}
+        rights = self._rights(organization, lock=lock)
+        before = {each: was for each, was in rights.items() if each[0] in known}
+        return compared(roles, before, reading.wanted)
+
+    def _check(self, organization: Organization, wanted: Collection[Wanted]) -> None:
+        """Refuse what cannot be wanted in an organisation."""
+        models = registry_of(self.context)
+        for each in wanted:
+            _named(each.flags)
+            models.named(each.model)
+        many = len({each.key for each in wanted})
+        insist(many == len(wanted), "Say once what a role may do with a model.")
+        theirs = Organizations(self.context).named(organization.slug)
+        known = {each.id for each in Roles(self.context).all(theirs)}
+        for each in wanted:
+            if each.role.id not in known or theirs.id != organization.id:
+                raise UnknownEntity(kind="role", name=each.role.code)
 
     def _switch(
         self,
@@ -197,8 +309,15 @@ class Permissions(ContextServicesMixin):
         return Flags(*row)
 
     def _rights(self, organization: Organization, *, lock: bool = False) -> _Rights:
+        found = self._versioned(organization, lock=lock)
+        return {key: right.flags for key, right in found.items()}
+
+    def _versioned(
+        self, organization: Organization, *, lock: bool = False
+    ) -> dict[tuple[UUID, str], Right]:
+        told = (_TABLE.version, *(_TABLE[each] for each in NAMES))
         query = (
-            select(_TABLE.role, _TABLE.model, *(_TABLE[each] for each in NAMES))
+            select(_TABLE.role, _TABLE.model, *told)
             .where(
                 _TABLE.context == self.context.name,
                 _TABLE.organization == organization.id,
@@ -206,7 +325,21 @@ class Permissions(ContextServicesMixin):
             .order_by(_TABLE.role, _TABLE.model)
         )
         rows = fetch(self.session, query.with_for_update() if lock else query, {})
-        return {(row.role, row.model): Flags(*row[2:]) for row in rows}
+        return {
+            (row.role, row.model): Right(Flags(*row[3:]), row.version) for row in rows
+        }
+
+    def _write_versions(
+        self, organization: Organization, rows: list[tuple[Any, ...]]
+    ) -> frozenset[tuple[UUID, str]]:
+        """Write rights with their new versions; return those that were written."""
+        if not rows:
+            return frozenset()
+        query = _written_once(self.context.name, organization.id)
+        found = self.session.execute(
+            query, _ROWS_VERSIONED.of(rows), bind_arguments=BIND
+        )
+        return frozenset((row.role, row.model) for row in found)
 
     def _write(self, organization: Organization, rights: _Rights) -> None:
         if rights:
@@ -247,17 +380,14 @@ _TABLE: Final[Any] = _PERMISSIONS.c
 _KEY: Final[dict[str, Any]] = {"role": Id(), "model": Text()}
 _ROWS: Final = PassedRows("rights", {**_KEY, **dict.fromkeys(NAMES, Boolean())})
 _ROWS_GONE: Final = PassedRows("gone", _KEY)
+_ROWS_VERSIONED: Final = PassedRows(
+    "rights", {**_KEY, "version": Integer(), **dict.fromkeys(NAMES, Boolean())}
+)
 
 
 def _written(context: str, organization: UUID) -> Any:
     """Insert rights, or change those that are other ones now."""
-    given = _ROWS.table.c
-    fixed = {"context": context, "organization": organization}
-    rows = select(
-        *(literal(value, _TABLE[name].type) for name, value in fixed.items()),
-        *(given[name] for name in (*_KEY, *NAMES)),
-    )
-    query = insert(_PERMISSIONS).from_select([*fixed, *_KEY, *NAMES], rows)
+    query = _inserted(context, organization, _ROWS.table.c, (*_KEY, *NAMES))
     fresh = {name: query.excluded[name] for name in NAMES}
     were, are = [_TABLE[name] for name in NAMES], list(fresh.values())
     return query.on_conflict_do_update(
@@ -267,17 +397,43 @@ def _written(context: str, organization: UUID) -> Any:
     )
 
 
+def _written_once(context: str, organization: UUID) -> Any:
+    """Insert rights, or change those that are of the version before."""
+    names = (*_KEY, "version", *NAMES)
+    query = _inserted(context, organization, _ROWS_VERSIONED.table.c, names)
+    fresh = {name: query.excluded[name] for name in ("version", *NAMES)}
+    upsert = query.on_conflict_do_update(
+        constraint=PERMISSION,
+        set_=fresh,
+        where=_TABLE.version == query.excluded.version - 1,
+    )
+    return upsert.returning(_TABLE.role, _TABLE.model)
+
+
+def _inserted(
+    context: str, organization: UUID, given: Any, names: tuple[str, ...]
+) -> Any:
+    fixed = {"context": context, "organization": organization}
+    rows = select(
+        *(literal(value, _TABLE[name].type) for name, value in fixed.items()),
+        *(given[name] for name in names),
+    )
+    return insert(_PERMISSIONS).from_select([*fixed, *names], rows)
+
+
 def _switched(values: Mapping[str, Any], flags: Mapping[str, bool]) -> Any:
     """Switch some flags, and leave the others as they are, whoever switches those."""
     fresh = {f"{PREFIX}{name}": on for name, on in flags.items()}
     query = insert(_PERMISSIONS).values(**values, **fresh)
+    changes = or_(*(_TABLE[name] != on for name, on in fresh.items()))
+    version = _TABLE.version + case((changes, 1), else_=0)
     upsert = query.on_conflict_do_update(
-        constraint=PERMISSION, set_={**fresh, "version": _TABLE.version + 1}
+        constraint=PERMISSION, set_={**fresh, "version": version}
     )
     return upsert.returning(*(_TABLE[each] for each in NAMES))
 
 
-def _named(flags: Collection[str]) -> list[str]:
+def _named(flags: Iterable[str]) -> list[str]:
     """Return the fields of flags, however they are named. Raises InvalidPermissions."""
     wrong = [each for each in flags if _field(each) is None]
     if wrong:
