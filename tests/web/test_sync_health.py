@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+from datetime import timedelta
+from typing import NamedTuple
+
 import pytest
 
 from libres.context.registry import create_default_registry
 from libres.sync.keyring import configure
 from libres.web import create_app, pulse
-from libres.web.api.sync import figures, vital
+from libres.web.api.sync import figures, space, vital
 from tests.web.syncing import (
     CUSTOMER,
     SECRET,
@@ -21,6 +26,24 @@ def _anew(monkeypatch):
     monkeypatch.setattr(pulse, "FRESH", 0.0)
 
 
+class Usage(NamedTuple):
+    """What is told of a disk."""
+
+    total: int
+    free: int
+
+
+@pytest.fixture(autouse=True)
+def disk(monkeypatch):
+    """Sets how much of every disk is free; it is half of it."""
+
+    def put(free, total=1000):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(total, free))
+
+    put(500)
+    return put
+
+
 # Health -------------------------------------------------------------------------------
 
 
@@ -29,7 +52,8 @@ def test_healthy(house):
     answer = house.get("health/")
     assert answer.status_code == 200, answer.text
     assert answer.json["status"] == "healthy"
-    assert set(answer.json["checks"]) == {"database", "sequencer", "cache", "logging"}
+    found = set(answer.json["checks"])
+    assert found == {"database", "sequencer", "cache", "logging", "disk"}
 
 
 def test_pending(house, john):
@@ -47,11 +71,157 @@ def test_pending(house, john):
 
 
 @pytest.mark.parametrize(
-    ("age", "status"), [(None, "healthy"), (299.0, "healthy"), (301.0, "degraded")]
+    ("age", "status"),
+    [
+        (None, "healthy"),
+        (299.0, "healthy"),
+        (301.0, "degraded"),
+        (3599.0, "degraded"),
+        (3601.0, "unhealthy"),
+    ],
 )
 def test_age(age, status):
     """Changes that wait for long are told, though nothing is lost."""
     assert vital.judged(age) == status
+
+
+def test_far_too_late(house, john):
+    """Changes that nobody has numbered for more than an hour make it unhealthy."""
+    house.sync.number()
+    house.execute(
+        "INSERT INTO customers (organization_id, name) VALUES (:id, 'A')",
+        id=john.organization.id,
+    )
+    house.execute("UPDATE sync_pending SET at = now() - interval '2 hours'")
+    answer = house.get("health/")
+    house.sync.number()
+    assert answer.status_code == 503
+    assert answer.json["status"] == "unhealthy"
+    assert answer.json["checks"]["sequencer"]["oldest_seconds"] > 7000
+
+
+# Disk ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("free", "status"),
+    [
+        (1.0, "healthy"),
+        (0.05, "healthy"),
+        (0.049, "degraded"),
+        (0.01, "degraded"),
+        (0.009, "unhealthy"),
+        (0.0, "unhealthy"),
+    ],
+)
+def test_free(free, status):
+    """A disk that is almost full is told before nothing can be written."""
+    assert vital.judged_disk(free) == status
+
+
+def test_disk(house, disk):
+    """It is told how much of the disk of the database is free, and not where it is."""
+    disk(20)
+    found = house.get("health/").json["checks"]["disk"]
+    assert found == {"status": "degraded", "free": 0.02}
+
+
+@pytest.fixture
+def told(house):
+    """Asks how much is free, after a statement that changes what can be known."""
+
+    def ask(sql=None):
+        with house.context.read_only() as session:
+            if sql is not None:
+                session.connection().exec_driver_sql(sql)
+            return space.free(session)
+
+    return ask
+
+
+def test_disk_elsewhere(told, monkeypatch):
+    """Without a disk that is here nothing is told of any."""
+
+    def nowhere(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(shutil, "disk_usage", nowhere)
+    assert told() is None
+
+
+def test_role_that_may_not_know(house, told, tmp_path, monkeypatch):
+    """A role that may not know where the database is asks for the disk of the logs."""
+    house.execute("CREATE ROLE blind")
+    seen = []
+
+    def usage(path):
+        seen.append(path)
+        return Usage(10, 4)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    handler = logging.FileHandler(tmp_path / "libres.log", delay=True)
+    logger = logging.getLogger("libres")
+    logger.addHandler(handler)
+    try:
+        assert told("SET LOCAL ROLE blind") == 0.4
+    finally:
+        logger.removeHandler(handler)
+        house.execute("DROP ROLE blind")
+    assert seen == [tmp_path]
+
+
+# Audit --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def audited(house):
+    """The feed is audited while a test runs."""
+    house.execute("UPDATE sync_feeds SET audited = true")
+    yield
+    house.execute("UPDATE sync_feeds SET audited = false")
+
+
+@pytest.mark.parametrize(
+    ("waits", "is_chained", "status"),
+    [
+        (None, True, "healthy"),
+        (86_399.0, True, "healthy"),
+        (86_401.0, True, "degraded"),
+        (None, False, "degraded"),
+    ],
+)
+def test_signed(waits, is_chained, status):
+    """Changes that wait for a signature for more than a day are told."""
+    assert vital.judged_audit(waits, is_chained=is_chained) == status
+
+
+@pytest.mark.usefixtures("audited")
+def test_audit(house, john, clock):
+    """It is told up to where changes are signed, and since when one waits for it."""
+    john.push_customer()
+    house.sync.number()
+    position = house.execute("SELECT position FROM sync_feeds")[0].position
+    house.execute("UPDATE sync_feeds SET anchored = position - 1, anchored_at = now()")
+    found = house.get("health/").json["checks"]["audit"]
+    assert found["status"] == "healthy"
+    assert (found["position"], found["signed_position"]) == (position, position - 1)
+    assert found["chained"]
+    clock.advance(timedelta(days=2))
+    found = house.get("health/").json
+    assert found["status"] == found["checks"]["audit"]["status"] == "degraded"
+    house.execute("UPDATE sync_feeds SET anchored = position")
+    found = house.get("health/").json["checks"]["audit"]
+    assert (found["status"], found["unsigned_seconds"]) == ("healthy", None)
+
+
+@pytest.mark.usefixtures("audited")
+def test_chain_without_head(house, john):
+    """A chain whose head somebody has taken away is told."""
+    john.push_customer()
+    house.sync.number()
+    house.execute("UPDATE sync_feeds SET digest = NULL")
+    found = house.get("health/").json["checks"]["audit"]
+    assert (found["status"], found["chained"]) == ("degraded", False)
 
 
 def test_unreachable():

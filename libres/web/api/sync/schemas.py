@@ -282,6 +282,10 @@ class Checks(Schema):
     sequencer = fields.Nested(Check, required=True)
     cache = fields.Nested(Check, required=True)
     logging = fields.Nested(Check, required=True)
+    audit = fields.Nested(Check, metadata={"description": "Where changes are audited."})
+    disk = fields.Nested(
+        Check, metadata={"description": "'free' from 0 to 1; missing: not known here."}
+    )
 
 
 class SyncHealth(Schema):
