@@ -23,6 +23,8 @@ class Section:
     title: str
     endpoint: str
     is_for_staff: bool = False
+    parts: tuple[str, ...] = ()
+    """The blueprints of what else belongs to it."""
 
     @property
     def url(self) -> str:
@@ -33,7 +35,8 @@ class Section:
     def is_here(self) -> bool:
         """Tell whether the request is for it, or for a part of it."""
         name = self.endpoint.partition(".")[0]
-        return (request.blueprint or "").endswith(f".{name}")
+        names = tuple(f".{each}" for each in (name, *self.parts))
+        return (request.blueprint or "").endswith(names)
 
 
 SECTIONS: Final[tuple[Section, ...]] = (Section("Dashboard", "dashboard.dashboard"),)
@@ -41,15 +44,19 @@ SECTIONS: Final[tuple[Section, ...]] = (Section("Dashboard", "dashboard.dashboar
 
 def sections(here: Visit | None) -> list[Section]:
     """Return what a visitor finds in the navigation."""
-    if here is None:
+    if here is None or not here.may_see:
         return []
     return [each for each in SECTIONS if here.is_staff or not each.is_for_staff]
 
 
 def known() -> dict[str, Any]:
     """Return what every template of these pages knows."""
-    found = visiting.visiting()
-    return {"visit": found, "sections": sections(found)}
+    found = visiting.settled()
+    return {
+        "visit": found,
+        "sections": sections(found),
+        "sign_in_url": visiting.sign_in_url(),
+    }
 
 
 config = Blueprint("config", __name__, url_prefix="/config")

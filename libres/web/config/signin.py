@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
 from libres.sync import signing_in
 from libres.sync.errors import NotSignedIn, TooManyRequests
-from libres.web import guarding
 from libres.web.config.visiting import ANYBODY, begin, rule
 from libres.web.edge import edge
 from libres.web.pages.signin import OWN_PATH
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
+
+    from libres.sync.values import User
+
+UNKNOWN: Final = "Nobody has this name and password."
+TOO_OFTEN: Final = "That was too often: wait {seconds} seconds, and try again."
 
 page = Blueprint("signin", __name__)
 
@@ -30,17 +34,14 @@ def sign_in() -> ResponseReturnValue:
 @rule(ANYBODY)
 def signed_in() -> ResponseReturnValue:
     """Look whether they are right; guessing is limited, as it is for devices."""
-    guarding.check_token(request.form.get("csrf_token"))
-    name, password = (request.form.get(each, "") for each in ("username", "password"))
     try:
-        user = signing_in.check(
-            edge().context, name, password, request.remote_addr or ""
-        )
+        user = edge().write(_checked)
     except NotSignedIn:
-        return _form("Nobody has this name and password."), 401
+        return _form(UNKNOWN), 401
     except TooManyRequests as error:
-        seconds = str(error.retry_after)
-        return _form(str(error)), 429, {"Retry-After": seconds}
+        seconds = error.retry_after
+        told = TOO_OFTEN.format(seconds=seconds)
+        return _form(told), 429, {"Retry-After": str(seconds)}
     begin(user)
     return redirect(request.root_path + _next(request.form.get("next")), 303)
 
@@ -50,7 +51,15 @@ def signed_in() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """Forget who was here."""
     session.clear()
+    flash("You are signed out.", "good")
     return redirect(url_for("libres.config.signin.sign_in"), 303)
+
+
+def _checked() -> User:
+    """Return whose name and password were sent. Raises NotSignedIn, TooManyRequests."""
+    name, password = (request.form.get(each, "") for each in ("username", "password"))
+    address = request.remote_addr or ""
+    return signing_in.check(edge().context, name, password, address)
 
 
 def _form(error: str | None) -> str:

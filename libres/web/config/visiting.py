@@ -8,7 +8,7 @@ beside it, by a rule; what has no rule is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -19,9 +19,9 @@ from libres.sync import Sync
 from libres.sync.audit import Audit
 from libres.sync.memberships import Memberships
 from libres.sync.users import users_of
-from libres.web import actors
+from libres.web import actors, guarding
 from libres.web.edge import Edge, edge
-from libres.web.errors import NotAllowed, NotFound, NotIdentified
+from libres.web.errors import NotAllowed, NotFound, NotIdentified, NotSetUp
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -43,9 +43,25 @@ STAFF: Final = "staff"
 
 REFUSED: Final = "You may not do this, or not for this organisation."
 
+NOTHING: Final = (
+    "You are signed in as {name}, but may see nothing here: an administrator of your "
+    "organisation, or the staff of the platform, may give you a role for these pages."
+)
+
+OWN: Final = (
+    "You cannot take the administration from yourself: somebody else who has it does."
+)
+
+EXPIRED: Final = "Sign in to the configuration: nobody is signed in, or not any more."
+
+SIGN_IN: Final = "libres.config.signin.sign_in"
+
 COOKIE: Final = "libres_config"
 LONGEST: Final = 8 * 60 * 60
 """Seconds until a visitor has to sign in again."""
+
+SKEW: Final = 60
+"""So many seconds the clocks of two servers may differ."""
 
 
 def rule(wanted: Rule) -> Callable[[View], View]:
@@ -102,6 +118,16 @@ class Visit:
         return self.user.staff
 
     @property
+    def may_see(self) -> bool:
+        """Tell whether there is anything that they may see."""
+        return self.is_staff or bool(self.seats)
+
+    @property
+    def is_of_host(self) -> bool:
+        """Tell whether the host has signed them in, and not these pages."""
+        return bool(self.edge.caller.user)
+
+    @property
     def organizations(self) -> list[Organization]:
         """The organisations that they may see, by name."""
         found = [each.organization for each in self.seats.values()]
@@ -128,6 +154,19 @@ class Visit:
         seat = None if slug is None else self.seats.get(slug)
         return seat is not None and seat.level == ADMIN
 
+    def insist_still(self, slug: str) -> None:
+        """Refuse a change that has taken from them what allows it, or that was made
+        after somebody else has. At the end of its transaction; one statement.
+
+        So an organisation always keeps an administrator, unless staff has no use for
+        one. Raises NotAllowed.
+        """
+        if self.is_staff:
+            return
+        seat = _seats(self.context, self.user).get(slug)
+        if seat is None or seat.level != ADMIN:
+            raise NotAllowed(OWN)
+
     def reading(self) -> AbstractContextManager[None]:
         """Read, in a transaction that cannot write."""
         return self.edge.reading()
@@ -138,21 +177,38 @@ class Visit:
 
 
 def visit() -> Visit:
-    """Return who visits. Raises NotIdentified, if nobody has signed in."""
+    """Return who visits. Raises NotIdentified, if nobody has signed in.
+
+    Two statements, when it is asked for the first time.
+    """
     if "libres_visit" not in g:
         g.libres_visit = _found(edge())
     found: Visit | None = g.libres_visit
     if found is None:
-        raise NotIdentified
+        raise NotIdentified(EXPIRED)
     return found
 
 
 def visiting() -> Visit | None:
-    """Return who visits; None: nobody who has signed in, or may see anything."""
+    """Return who visits; None: nobody who has signed in."""
     try:
         return visit()
     except NotIdentified:
         return None
+
+
+def settled() -> Visit | None:
+    """Return who visits, for what every page shows; None also if that cannot be found
+    out, as a page that tells of an error must not fail by it."""
+    with suppress(Exception):
+        return visiting()
+    return None
+
+
+def is_announced() -> bool:
+    """Tell whether somebody says that they are a visitor, true or not: it is not looked
+    up, so any page may ask."""
+    return COOKIE in session or bool(edge().caller.user)
 
 
 # Signed in ----------------------------------------------------------------------------
@@ -173,8 +229,7 @@ def _found(here: Edge) -> Visit | None:
         user = _user(here)
         if user is None or not user.active:
             return None
-        seats = _seats(here.context, user)
-    return Visit(here, user, seats) if seats or user.staff else None
+        return Visit(here, user, _seats(here.context, user))
 
 
 def _user(here: Edge) -> User | None:
@@ -188,7 +243,7 @@ def _user(here: Edge) -> User | None:
     age = TimestampMixin.timestamp().timestamp() - told.get("at", 0)
     user = users_of(here.context).user(str(told.get("user")))
     is_good = user is not None and user.version == told.get("version")
-    return user if is_good and 0 <= age <= LONGEST else None
+    return user if is_good and -SKEW <= age <= LONGEST else None
 
 
 def _seats(context: Context, user: User) -> dict[str, Seat]:
@@ -209,20 +264,39 @@ def _seats(context: Context, user: User) -> dict[str, Seat]:
 def guard() -> ResponseReturnValue | None:
     """Refuse who may not call this view. Before each view of these pages.
 
-    Raises NotFound, NotAllowed; who has not signed in is asked to.
+    Raises NotSetUp, NotFound, NotAllowed; who has not signed in is asked to.
     """
+    if not actors.is_noted(edge()):
+        raise NotSetUp(room="sync")
+    if request.method not in guarding.SAFE:
+        guarding.check_token(_token())
     wanted = rule_of(request.endpoint or "")
     if wanted == ANYBODY:
         return None
     here = visiting()
     if here is None:
         return _asked_to_sign_in()
+    _insist(here, wanted)
+    return None
+
+
+def _token() -> str | None:
+    """Return what proves that a page of ours sends this: always, as a host may know
+    people by what browsers send along by themselves."""
+    sent = request.headers.get("X-CSRF-Token")
+    if sent is None and request.mimetype in guarding.FORMS:
+        sent = request.form.get("csrf_token")
+    return sent
+
+
+def _insist(here: Visit, wanted: Rule | None) -> None:
+    if not here.may_see:
+        raise NotAllowed(NOTHING.format(name=here.user.username))
     slug = (request.view_args or {}).get("slug")
     if slug is not None:
         here.organization(slug)
     if not _may(here, wanted, slug):
         raise NotAllowed(REFUSED)
-    return None
 
 
 def _may(here: Visit, wanted: Rule | None, slug: str | None) -> bool:
@@ -235,6 +309,15 @@ def _may(here: Visit, wanted: Rule | None, slug: str | None) -> bool:
 
 def _asked_to_sign_in() -> ResponseReturnValue:
     """Lead people to the page where they sign in; refuse what is no page."""
-    if request.method != "GET" or request.accept_mimetypes.best == "application/json":
-        raise NotIdentified
-    return redirect(url_for("libres.config.signin.sign_in", next=request.path), 303)
+    wanted = request.accept_mimetypes
+    is_page = wanted["text/html"] > wanted["application/json"]
+    if request.method not in guarding.SAFE or not is_page:
+        raise NotIdentified(EXPIRED)
+    return redirect(sign_in_url(), 303)
+
+
+def sign_in_url() -> str:
+    """Return where one signs in, and gets back from to this page, if it is one."""
+    is_page = request.method in guarding.SAFE and request.endpoint != SIGN_IN
+    back = request.full_path.removesuffix("?") if is_page else None
+    return url_for(SIGN_IN, next=back)

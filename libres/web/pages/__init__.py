@@ -9,6 +9,7 @@ from flask import g, request, url_for
 from flask_wtf.csrf import generate_csrf
 
 from libres.version import __version__
+from libres.web.config import visiting
 from libres.web.identity import MANAGE, READ
 from libres.web.pages import day, desk, find, home, people, signin, week, who
 
@@ -36,7 +37,7 @@ class Link:
     def is_here(self) -> bool:
         """Tell whether the request is for it, or for a part of it."""
         name = self.endpoint.partition(".")[0]
-        return (request.blueprint or "").endswith(f".{name}")
+        return f"{request.blueprint}.".startswith(f"libres.{name}.")
 
 
 NAVIGATION: Final[tuple[Link, ...]] = (
@@ -49,20 +50,28 @@ NAVIGATION: Final[tuple[Link, ...]] = (
 )
 
 
+CONFIGURATION: Final = Link("Configuration", "config.dashboard.dashboard")
+"""Shown to who says that they have signed in there; whether it is true is looked up
+when they come."""
+
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = tuple(each.page for each in _ALL)
 
 
 def known() -> dict[str, Any]:
     """Return what every template knows."""
-    here = g.get("libres")
     return {
-        "here": here,
+        "here": g.get("libres"),
         "csrf_token": generate_csrf,
         "version": __version__,
         "path": request.path,
-        "navigation": [
-            link
-            for link in NAVIGATION
-            if link.scope is None or here.caller.may(link.scope)
-        ],
+        "navigation": navigation(),
     }
+
+
+def navigation() -> list[Link]:
+    """Return what a caller finds in the navigation. No statement."""
+    caller = g.libres.caller
+    found = [
+        link for link in NAVIGATION if link.scope is None or caller.may(link.scope)
+    ]
+    return [*found, CONFIGURATION] if visiting.is_announced() else found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
-from libres.web import guarding
+from libres.web import actors, guarding
 from libres.web.edge import Edge, edge
 from libres.web.identity import identity_of
 from libres.web.keys import COOKIE, Keys
@@ -73,6 +73,7 @@ def _form(error: str | None) -> str:
         error=error,
         next=own_path(asked) if asked else "",
         has_keys=isinstance(identity_of(edge().context), Keys),
+        has_config=actors.is_noted(edge()),
     )
 
 

@@ -42,6 +42,8 @@ class Tab:
 
     def __init__(self, app: Flask, user=None):
         self.http = app.test_client()
+        address = f"2001:db8::{next(_numbers):x}"  # failures are counted by it
+        self.http.environ_base["REMOTE_ADDR"] = address
         if user is not None:
             with self.http.session_transaction() as session:
                 session.update(session_of(user))

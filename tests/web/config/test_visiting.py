@@ -11,11 +11,11 @@ import pytest
         ("staff", 200),
         ("admin", 200),
         ("auditor", 200),
-        ("nobody", 303),
+        ("nobody", 403),
         (None, 303),
     ],
 )
 def test_dashboard(office, kind, status):
-    """Who may see anything is let in; all others are asked to sign in."""
+    """Who may see anything is let in; who has not signed in is asked to."""
     found = office.tab(kind).open("")
     assert found.status_code == status
