@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -20,6 +20,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from libres.db.models.base import ORMBase
 from libres.sync.models.columns import DOCUMENT, MOMENT, NOW, OPTIONAL
+
+LATE: Final = text("numbered - at > interval '1 hour'")
+"""A change was numbered more than an hour after its transaction had begun."""
 
 
 class SyncFeed(ORMBase):
@@ -149,6 +152,13 @@ class SyncChange(ORMBase):
         ),
         # What has become of this row?
         Index("ix_sync_changes_key", "context", "relation", "key", "position"),
+        # What was last changed of this table, for people who read the audit?
+        Index("ix_sync_changes_relation", "context", "relation", "position"),
+        # What has this user changed last?
+        Index("ix_sync_changes_actor", "context", "actor", "position"),
+        # Which were numbered so late that their numbers do not tell when they were
+        # made? Usually none, so that it costs nothing.
+        Index("ix_sync_changes_late", "context", "position", postgresql_where=LATE),
         {"info": OPTIONAL, "postgresql_partition_by": "RANGE (numbered)"},
     )
 
