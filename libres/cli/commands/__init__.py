@@ -8,6 +8,7 @@ from libres.cli.commands.check import check
 from libres.cli.commands.conflicts import conflicts
 from libres.cli.commands.db import db
 from libres.cli.commands.demo import demo
+from libres.cli.commands.jobs import jobs
 from libres.cli.commands.occupancy import occupancy
 from libres.cli.commands.serve import serve
 from libres.cli.commands.sync import sync
@@ -27,4 +28,5 @@ COMMANDS: tuple[click.Command, ...] = (
     timetable,
     occupancy,
     sync,
+    jobs,
 )

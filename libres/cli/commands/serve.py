@@ -10,7 +10,7 @@ import click
 
 from libres.cli import serving
 from libres.cli.database import connected
-from libres.cli.options import web_context_option
+from libres.cli.options import told_dsn_option, web_context_option
 from libres.cli.serving import MISSING, Bind, listening, set_up
 from libres.cli.syncing import NO_SYNC, is_sync_on, models_option, register_models
 
@@ -59,14 +59,7 @@ def _address(
 
 
 @click.command()
-@click.option(
-    "--dsn",
-    metavar="DSN",
-    help="A PostgreSQL server, as in postgresql://user:password@host/database; "
-    "by default a private one is started (needs the extra 'embedded').",
-    envvar="LIBRES_DSN",
-    show_envvar=True,
-)
+@told_dsn_option
 @web_context_option
 @click.option(
     "--bind",

@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy import inspect
 
 from libres.cli.database import connected
-from libres.cli.options import dsn_option, web_context_option
+from libres.cli.options import told_dsn_option, web_context_option
 from libres.cli.syncing import models_option, register_models
 from libres.cli.terminal import console, printable
 from libres.domain.days import UTC
@@ -122,7 +122,7 @@ dry_run_option: Callable[[Command], Command] = click.option(
 
 
 def _opening(command: Command, *, needs_tables: bool) -> Command:
-    @dsn_option
+    @told_dsn_option
     @web_context_option
     @models_option("--models")
     @wraps(command)
