@@ -49,6 +49,7 @@ from libres.sync.resources import OwnedResource
 from libres.sync.service import Sync
 from libres.sync.settings import Setting
 from libres.sync.signing_in import SignedIn
+from libres.sync.switches import Switch
 from libres.sync.users import UserService
 from libres.sync.values import Device, Flags, Member, Organization, Role, User
 
@@ -94,6 +95,7 @@ __all__ = (
     "Setting",
     "SignedIn",
     "StoredFilter",
+    "Switch",
     "Sync",
     "SyncError",
     "SyncModel",

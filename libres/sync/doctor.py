@@ -26,6 +26,7 @@ from libres.sync.models import (
     SyncUser,
 )
 from libres.sync.registry import registry_of
+from libres.sync.switches import Switches
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -181,6 +182,15 @@ def _filters(case: Case) -> Iterator[Finding]:
             )
 
 
+def _switches(case: Case) -> Iterator[Finding]:
+    for each in Switches(case.context).all():
+        if not each.on:
+            yield Finding(
+                *("switches", "info", f"{each.model} is switched off."),
+                "Switch it on, if anybody is to push or pull it.",
+            )
+
+
 INDEXED: Final = text(
     "SELECT EXISTS (SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
     "AND attnum = indkey[0] WHERE indrelid = to_regclass(:table) "
@@ -330,6 +340,7 @@ EXAMINATIONS: Final[tuple[Callable[[Case], Iterable[Finding]], ...]] = (
     _strangers,
     _permissions,
     _filters,
+    _switches,
     _indexes,
     _references,
     _members,

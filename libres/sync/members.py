@@ -125,6 +125,13 @@ SELECT o.id AS o_id, o.name AS o_name, o.slug AS o_slug, o.reference AS o_refere
             p.can_create, p.can_read, p.can_update, p.can_delete))
         FROM sync_permissions AS p
         WHERE p.organization = o.id AND p.role = r.id AND p.context = :context
+            AND coalesce((
+                SELECT s."on" FROM sync_switches AS s
+                WHERE s.context = :context AND s.model = p.model
+            ), (
+                SELECT t.value <> 'true' FROM sync_settings AS t
+                WHERE t.context = :context AND t.name = 'models_start_off'
+            ), true)
     ), '[]') AS rights,
     coalesce((
         SELECT jsonb_agg(jsonb_build_array(f.model, f.conditions))

@@ -33,6 +33,7 @@ from libres.sync.registry import Registry, SyncModel, registry_of
 from libres.sync.resources import Resources
 from libres.sync.roles import Roles
 from libres.sync.settings import Settings
+from libres.sync.switches import Switches
 from libres.sync.users import Users
 from libres.sync.values import Member
 
@@ -94,6 +95,11 @@ class Sync(ContextServicesMixin):
     def permissions(self) -> Permissions:
         """What roles may do with models."""
         return Permissions(self.context)
+
+    @property
+    def switches(self) -> Switches:
+        """Which models are switched on; the others nobody pushes or pulls."""
+        return Switches(self.context)
 
     @property
     def settings(self) -> Settings:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sqlalchemy import Text, bindparam, delete, func, select
+from sqlalchemy import Text, bindparam, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
 from libres.db.passing import fetch
 from libres.domain.days import UTC
 from libres.sync import names
-from libres.sync.errors import InvalidSetting
+from libres.sync.errors import ChangedMeanwhile, InvalidSetting
 from libres.sync.models import SyncSetting
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Current:
         return self.setting.name
 
 
+START_OFF: Final = "models_start_off"
+
 MINUTE: Final = 60
 DAY: Final = 24 * 60 * MINUTE
 YEAR: Final = 366
@@ -96,11 +98,18 @@ DEFAULTS: Final = (
         *("feed_kept", 90, "Days of changes that a device can be behind."),
         most=10 * YEAR,
     ),
+    Setting(
+        *("audit_kept", 3650, "Days that changes are kept for the audit."),
+        most=100 * YEAR,
+    ),
+    Setting("anchor_rows", 1000, "Changes after which the audit is signed again."),
+    Setting(
+        *("anchor_minutes", 60, "Minutes after which it is, if anything changes."),
+        most=YEAR * 24 * 60,
+    ),
     Setting("log_kept", 90, "Days that the log is kept.", most=10 * YEAR),
     Setting("metrics_kept", 30, "Days that metrics are kept.", most=10 * YEAR),
-    Setting(
-        *("row_security", False, "PostgreSQL shows an organization its own rows only."),
-    ),
+    Setting(START_OFF, False, "Models that nobody has switched on are off."),
 )
 """All settings, and what they are unless somebody says otherwise."""
 
@@ -130,29 +139,53 @@ class Settings(ContextServicesMixin):
         stored = {row.name: row for row in rows}
         return [_current(each, stored.get(each.name)) for each in DEFAULTS]
 
-    def set(self, name: str, value: Value, by: str = "") -> Current:
+    def set(
+        self, name: str, value: Value, by: str = "", version: int | None = None
+    ) -> Current:
         """Change a setting for all processes, at once; *by* says who does so.
 
-        Raises InvalidSetting for a name that is none, and for a value of another type
-        or out of bounds; InvalidName for nobody's name.
+        *version* is the one that they have seen (None: whatever it is). Raises
+        InvalidSetting for a name that is none, and for a value of another type or out
+        of bounds; InvalidName for nobody's name; ChangedMeanwhile if it has another
+        version by now.
         """
         setting = setting_of(name)
         wrong = setting.wrong(value)
         if wrong is not None:
             raise InvalidSetting(wrong)
         who = names.title(by, "name of who changes it") if by else ""
+        self._insist(setting, version)
         query = _changed(self.context.name, name, value, who)
         return _current(setting, self.session.execute(query).one())
 
-    def reset(self, name: str) -> Any:
+    def reset(self, name: str, version: int | None = None) -> Any:
         """Let a setting be at its default again, and return that.
 
-        Raises InvalidSetting for a name that is none.
+        *version* is the one that they have seen (None: whatever it is). Raises
+        InvalidSetting for a name that is none, and ChangedMeanwhile.
         """
         setting = setting_of(name)
+        self._insist(setting, version)
         ours = _TABLE.context == self.context.name, _TABLE.name == name
         self.session.execute(delete(SyncSetting).where(*ours))
         return setting.default
+
+    def _insist(self, setting: Setting, version: int | None) -> None:
+        """Refuse a change of what is not any more as somebody has seen it; others who
+        change it wait until this transaction ends."""
+        if version is None:
+            return
+        values = {"context": self.context.name, "name": setting.name}
+        self.session.execute(_LOCK, values)
+        rows = fetch(self.session, _ONE, values)
+        now = _current(setting, rows[0] if rows else None)
+        if now.version != version:
+            raise ChangedMeanwhile(
+                kind="setting",
+                name=setting.name,
+                version=now.version,
+                value=now.value,
+            )
 
 
 def setting_of(name: str) -> Setting:
@@ -173,6 +206,11 @@ _ALL: Final = select(*_COLUMNS).where(
     _TABLE.context == bindparam("context", type_=Text())
 )
 _ONE: Final = _ALL.where(_TABLE.name == bindparam("name", type_=Text()))
+
+_LOCK: Final = text("""\
+SELECT pg_advisory_xact_lock(
+    hashtextextended('libres.sync.settings/' || :context || '/' || :name, 0))
+""").bindparams(bindparam("context", type_=Text()), bindparam("name", type_=Text()))
 
 
 def _changed(context: str, name: str, value: Value, by: str) -> Any:

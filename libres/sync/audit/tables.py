@@ -24,6 +24,7 @@ from libres.sync.models import (
     SyncResource,
     SyncRole,
     SyncSetting,
+    SyncSwitch,
     SyncUser,
 )
 from libres.sync.registry import Registry, SyncModel, registry_of
@@ -98,6 +99,7 @@ def configuration() -> list[SyncModel]:
             ignored=["position", "seen"],
             **by_owner,
         ),
+        audited(SyncSwitch, "libres.sync.Switch", noted=OURS),
         audited(SyncSetting, "libres.sync.Setting", noted=OURS),
         audited(AuditErasure, "libres.sync.Erasure", noted=OURS),
     ]

@@ -18,6 +18,7 @@ from libres.sync.models.people import (
     SyncPermission,
     SyncResource,
     SyncRole,
+    SyncSwitch,
     SyncUser,
 )
 
@@ -27,6 +28,7 @@ MODELS = (
     SyncRole,
     SyncMembership,
     SyncPermission,
+    SyncSwitch,
     SyncFilter,
     SyncResource,
     SyncDevice,
@@ -64,6 +66,7 @@ __all__ = (
     "SyncResource",
     "SyncRole",
     "SyncSetting",
+    "SyncSwitch",
     "SyncToken",
     "SyncUser",
     "SyncVersion",

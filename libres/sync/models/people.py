@@ -168,6 +168,20 @@ class SyncPermission(ORMBase):
     )
 
 
+class SyncSwitch(ORMBase):
+    """A model was switched on or off, for all organisations."""
+
+    __tablename__ = "sync_switches"
+
+    context: Mapped[str] = mapped_column(Text, primary_key=True)
+    model: Mapped[str] = mapped_column(Text, primary_key=True)
+    on: Mapped[bool]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    """Grows with each change, so that two who change it at once notice."""
+
+    __table_args__ = ({"info": OPTIONAL},)
+
+
 class SyncFilter(ORMBase):
     """Which rows of a model a role sees in an organisation; without one, all."""
 
