@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from libres import conflicts
+from libres import conflicts, jobs
 from libres.conflicts import Period, Proposal
 from libres.context.registry import create_default_registry
 from libres.db import new_scheduler
@@ -95,13 +95,13 @@ class House:
             self.sync.commit()
 
     def release(self):
-        """Give back what nobody has come to, as the job does it."""
+        """Run the job that gives back what nobody has come to."""
         for moment in ("9:30", "10:00", "10:15"):
             self.sensors.sign_alive("d1", at=at(moment))
-        with self.audit.acting(NO_SHOW):
-            (found,) = self.sensors.find_no_shows(release=True)
-            self.sync.commit()
-        return found
+        self.sync.commit()
+        outcome = jobs.run(self.context, "no_show").check()
+        (found,) = self.sensors.findings()
+        return outcome, found
 
     def shorten(self, _context, finding):
         """Give John the time back that was given back of the room, as hosts do it."""
@@ -141,7 +141,7 @@ def play(house, clock, folder):
     house.approve()
     day.reserved = house.look(kiosk)
     clock.now = at("10:15")
-    day.found = house.release()
+    day.outcome, day.found = house.release()
     day.released = house.look(kiosk)
     for device in (phone, kiosk):
         device.close()
@@ -204,6 +204,7 @@ def test_kiosk_shows_it(day):
 
 def test_nobody_came(day):
     """The room was empty until a quarter past ten: the rest of it is released."""
+    assert (day.outcome.status, day.outcome.count) == ("ok", 1)
     assert (day.found.kind, day.found.action) == ("no_show", "released")
     assert day.found.evidence["released"] == [iso("10:15"), iso("11:00")]
 
