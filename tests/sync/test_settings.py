@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from libres.sync.errors import InvalidName, InvalidSetting
+from libres.sync.errors import ChangedMeanwhile, InvalidName, InvalidSetting
 from libres.sync.models import SyncSetting
-from libres.sync.settings import DEFAULTS
+from libres.sync.settings import DEFAULTS, Setting
 
 
 @pytest.mark.parametrize("setting", DEFAULTS, ids=lambda each: each.name)
@@ -28,11 +28,44 @@ def test_set_and_reset(sync):
     assert sync.settings.get("requests_per_minute") == 60
 
 
-def test_false_is_a_value(sync):
-    """A switch can be set to false, too."""
-    assert sync.settings.set("row_security", True).value is True
-    assert sync.settings.set("row_security", False).version == 2
-    assert sync.settings.get("row_security") is False
+@pytest.mark.parametrize(
+    ("version", "is_late"), [(None, False), (1, False), (0, True), (2, True)]
+)
+@pytest.mark.parametrize("act", ["set", "reset"])
+def test_version(sync, version, is_late, act):
+    """Who has seen another version is told what it is now, and changes nothing."""
+    settings = sync.settings
+    settings.set("deepest", 30, by="ada")
+
+    def change():
+        if act == "set":
+            settings.set("deepest", 40, by="ben", version=version)
+        else:
+            settings.reset("deepest", version=version)
+
+    if not is_late:
+        change()
+        assert settings.get("deepest") == (40 if act == "set" else 20)
+        return
+    with pytest.raises(ChangedMeanwhile) as caught:
+        change()
+    assert (caught.value.version, caught.value.value) == (1, 30)
+    assert settings.get("deepest") == 30
+
+
+def test_version_of_a_default(sync):
+    """Who has seen the default has seen version 0."""
+    assert sync.settings.set("deepest", 30, version=0).version == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "is_wrong"), [(True, False), (False, False), (1, True), (None, True)]
+)
+def test_switch(value, is_wrong):
+    """A switch is true or false, and nothing else."""
+    told = Setting("switch", False, "Whether.").wrong(value)
+    assert bool(told) is is_wrong
+    assert told is None or "true or false" in told
 
 
 def test_all(sync):
@@ -54,7 +87,6 @@ def test_all(sync):
         pytest.param("deepest", None, "whole number", id="null"),
         pytest.param("deepest", 0, "between", id="too small"),
         pytest.param("largest_push", 10**9, "between", id="too large"),
-        pytest.param("row_security", 1, "true or false", id="a number is no switch"),
     ],
 )
 def test_value_that_cannot_be(sync, name, value, told):

@@ -223,8 +223,8 @@ def test_settings(house, done):
     assert said == "requests_per_minute is 120.\n"
     assert house.settings.get("requests_per_minute") == 120
     assert "ada" in done("settings list")
-    assert done("settings set", "row_security", "yes") == "row_security is True.\n"
-    assert done("settings reset", "row_security") == "row_security is False.\n"
+    said = done("settings reset", "requests_per_minute")
+    assert said == "requests_per_minute is 60.\n"
 
 
 # What goes wrong ----------------------------------------------------------------------
@@ -262,7 +262,7 @@ WRONG = [
     ("settings set", ["deepest", "1000"], "between 2 and 200"),
     ("settings set", ["deepest", "deep"], "is no whole number"),
     ("settings set", ["deepest", "9" * 5000], "is no whole number"),
-    ("settings set", ["row_security", "1"], "true or false"),
+    ("settings set", ["deepest", "yes"], "a whole number"),
     ("settings reset", ["speed"], "no setting 'speed'"),
 ]
 
