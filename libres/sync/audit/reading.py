@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import enum
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from sqlalchemy import select, true
+from sqlalchemy import (
+    DateTime,
+    Numeric,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from libres.domain.days import UTC
 from libres.modules.errors import insist
+from libres.sync.audit import locating
 from libres.sync.audit.tables import Tables
 from libres.sync.audit.values import ERASED, Action, Entry, FieldChange
 from libres.sync.errors import UnknownEntity
 from libres.sync.feed import numbering
+from libres.sync.fields import TEXT, InvalidValue
 from libres.sync.models import SyncChange
+from libres.sync.models.feed import LATE
 from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from libres.context.core import Context
     from libres.sync.registry import SyncModel
 
 PAGE: Final = 1000
 MOST: Final = 10_000
+LARGEST: Final = 2**63 - 1
 
 _TABLE: Final[Any] = SyncChange.__table__
 _C: Final[Any] = _TABLE.c
 
 TOLD: Final = (
     *("position", "at", "numbered", "relation", "key", "operation", "actor"),
-    *("request", "reason", "tenant", "xid", "before", "after", "salts"),
+    *("request", "reason", "tenant", "tenant_before", "xid"),
+    *("before", "after", "salts"),
 )
 
 
@@ -53,18 +73,17 @@ class Asked:
 def history(
     context: Context, asked: Asked, before: int | None, limit: int
 ) -> list[Entry]:
-    """Return changes, the latest first. Two statements, three if some are pending."""
-    insist(1 <= limit <= MOST, f"limit is between 1 and {MOST}.")
-    numbering.number(context)
+    """Return changes, the latest first. Two statements; one more if times are asked for,
+    and one if some are pending."""
+    _check(asked, before, limit)
     tables = Tables(context)
-    query = select(*(_C[name] for name in TOLD)).where(
-        _C.context == context.name,
-        *_criteria(tables, asked),
-        true() if before is None else _C.position < before,
-    )
+    criteria = _criteria(tables, asked)
+    numbering.number(context)
     with apart(context) as connection:
-        rows = connection.execute(query.order_by(_C.position.desc()).limit(limit))
-        return [entry_of(tables, row) for row in rows]
+        where = locating.locate(connection, context.name, asked.since, asked.until)
+        common = [*criteria, *_numbers(before, where), _C.context == context.name]
+        rows = connection.execute(_page(common, _owners(asked), where, limit))
+        return [entry_of(tables, row, asked.tenants) for row in rows]
 
 
 def entries(context: Context, asked: Asked) -> Iterator[Entry]:
@@ -75,67 +94,215 @@ def entries(context: Context, asked: Asked) -> Iterator[Entry]:
         before = page[-1].position
 
 
-def entry(context: Context, position: int) -> Entry:
+def entry(
+    context: Context, position: int, tenants: Collection[str] | None = None
+) -> Entry:
     """Return the change of a number. Raises UnknownEntity."""
+    insist(_is_whole(position), "The number of a change is a whole number.")
+    insist(not isinstance(tenants, str), "Tenants are several: pass a list.")
     tables = Tables(context)
     query = select(*(_C[name] for name in TOLD)).where(
-        _C.context == context.name, _C.position == position
+        _C.context == context.name,
+        _C.position == min(max(position, 0), LARGEST),
+        or_(*_owners(Asked(tenants=tenants))),
     )
     with apart(context) as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise UnknownEntity(kind="change", name=str(position))
-    return entry_of(tables, row)
+    return entry_of(tables, row, tenants)
 
 
 # What is asked ------------------------------------------------------------------------
 
 
+def _check(asked: Asked, before: int | None, limit: int) -> None:
+    is_limit = _is_whole(limit) and 1 <= limit <= MOST
+    insist(is_limit, f"limit is a whole number between 1 and {MOST}.")
+    insist(before is None or _is_whole(before), "before is the number of a change.")
+    insist(asked.id is None or asked.model is not None, "An id needs its model.")
+    insist(not isinstance(asked.tenants, str), "Tenants are several: pass a list.")
+    allowed = get_args(Action)
+    is_action = asked.action is None or asked.action in allowed
+    insist(is_action, f"action is one of {', '.join(allowed)}.")
+    for moment in (asked.since, asked.until):
+        check_moment(moment)
+    if asked.since is not None and asked.until is not None:
+        insist(asked.since <= asked.until, "'until' lies before 'since'.")
+
+
+def check_moment(moment: datetime | None) -> None:
+    """Refuse a moment without timezone. Raises Misuse."""
+    aware = moment is None or moment.tzinfo is not None
+    insist(aware, "A moment needs a timezone.")
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def _criteria(tables: Tables, asked: Asked) -> list[ColumnElement[bool]]:
+    """Say what is asked for, but for its time, and whose it is."""
     found: list[Any] = []
     if asked.model is not None:
         model = tables.named(asked.model)
         found.append(_C.relation == model.relation)
         if asked.id is not None:
-            found.append(_C.key == key_of(model, asked.id))
-    insist(asked.id is None or asked.model is not None, "An id needs its model.")
-    if asked.action is not None:
-        allowed = get_args(Action)
-        insist(asked.action in allowed, f"action is one of {', '.join(allowed)}.")
-        found.append(_C.operation == asked.action)
-    for column, value in ((_C.actor, asked.user), (_C.request, asked.request)):
-        if value is not None:
-            found.append(column == value)
-    found += _times(asked)
-    if asked.tenants is not None:
-        found.append(_C.tenant.in_(list(asked.tenants)))
+            found.append(_is(_C.key, key_of(model, asked.id)))
+    texts = {"operation": asked.action, "actor": asked.user, "request": asked.request}
+    found += [_is(_C[name], text) for name, text in texts.items() if text is not None]
+    if asked.since is not None:
+        found.append(_C.at >= asked.since)
+        found.append(_C.numbered >= asked.since)  # leaves out older partitions
+    if asked.until is not None:
+        found.append(_C.at < asked.until)
     return found
 
 
-def _times(asked: Asked) -> Iterator[Any]:
-    for moment in (asked.since, asked.until):
-        aware = moment is None or moment.tzinfo is not None
-        insist(aware, "A moment needs a timezone.")
-    if asked.since is not None:
-        yield _C.at >= asked.since
-        yield _C.numbered >= asked.since  # leaves out older partitions
-    if asked.until is not None:
-        yield _C.at < asked.until
+def _is(column: Any, text: str) -> Any:
+    """Compare with a text; one that PostgreSQL cannot hold is in no row."""
+    return column == text if _can_be_held(text) else false()
+
+
+def _can_be_held(text: object) -> bool:
+    try:
+        TEXT.read(text)
+    except InvalidValue:
+        return False
+    return True
+
+
+def _numbers(before: int | None, where: locating.Range) -> Iterator[Any]:
+    if before is not None:
+        yield _C.position < min(max(before, 0), LARGEST)
+    if where.after is not None:
+        yield _C.position > where.after
+
+
+def _owners(asked: Asked) -> list[Any]:
+    """Say whose changes are told; no change is found twice by it.
+
+    What was taken from an organisation concerns it as well.
+    """
+    if asked.tenants is None:
+        return [true()]
+    known = sorted({each for each in asked.tenants if _can_be_held(each)})
+    if not known:
+        return [false()]
+    now, once = _C.tenant, _C.tenant_before
+    elsewhere = or_(now.is_(None), now.not_in(known))
+    if len(known) > BRANCHES:
+        return [or_(now.in_(known), and_(once.in_(known), elsewhere))]
+    return [now == each for each in known] + [
+        and_(once == each, once.is_not(None), elsewhere) for each in known
+    ]
+
+
+def _page(
+    common: Sequence[Any], owners: Sequence[Any], where: locating.Range, limit: int
+) -> Select[Any]:
+    """Take a page of each kind of changes, which an index has in order, and merge."""
+    kinds: list[list[Any]] = [[true()]]
+    if where.upto is not None:
+        kinds = [[_C.position <= where.upto], [_C.position > where.upto, LATE]]
+    pages = [
+        select(*(_C[name] for name in TOLD))
+        .where(*common, owner, *kind)
+        .order_by(_C.position.desc())
+        .limit(limit)
+        for owner in owners
+        for kind in kinds
+    ]
+    if len(pages) == 1:
+        return pages[0]
+    merged = union_all(*(select(each.subquery()) for each in pages)).subquery()
+    return select(merged).order_by(merged.c.position.desc()).limit(limit)
+
+
+BRANCHES: Final = 8
+"""So many organisations are looked for each by itself: in order, by an index."""
 
 
 def key_of(model: SyncModel, given: Any) -> str:
-    """Return the key of a row as the feed has it, from what a host holds of it."""
-    values = given if isinstance(given, tuple) else (given,)
-    insist(len(values) == len(model.key), f"{model.name} has {len(model.key)} keys.")
-    return model.key_text(values)
+    """Return the key of a row as the feed has it, from what a host holds of it, or from
+    itself. What can be no key of the model is returned as it is, and found nowhere.
+
+    Raises Misuse for another number of values.
+    """
+    values = given if isinstance(given, tuple | list) else (given,)
+    count = len(model.key)
+    if count > 1 and isinstance(given, str):
+        values = _listed(given)
+        if len(values) != count:
+            return given
+    insist(len(values) == count, f"{model.name} has {count} keys.")
+    text = model.key_text(values)
+    try:
+        return model.key_text(model.key_values(text))
+    except (ValueError, TypeError, OverflowError, InvalidValue):
+        return text
+
+
+def _listed(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+# What rows have ever been -------------------------------------------------------------
+
+
+def find(context: Context, model: Any, values: Mapping[str, Any]) -> list[str]:
+    """Return the keys of rows that have ever had these values, sorted."""
+    known = Tables(context).named(model)
+    insist(values, "Say which values are looked for.")
+    noted = {each.name for each in known.table.columns} - known.secret - known.ignored
+    unknown = sorted(values.keys() - noted)
+    insist(not unknown, f"Of {known.name} nothing is noted as {', '.join(unknown)}.")
+    numbering.number(context)
+    images = (
+        and_(*(_has(image, name, value) for name, value in values.items()))
+        for image in (_C.before, _C.after)
+    )
+    query = select(_C.key).distinct().where(
+        _C.context == context.name, _C.relation == known.relation, or_(*images)
+    )
+    with apart(context) as connection:
+        return sorted(connection.scalars(query))
+
+
+def _has(image: Any, name: str, value: Any) -> Any:
+    """Say that an image has a value, by its text; numbers by what they are worth."""
+    if value is None:
+        return and_(image.has_key(name), image[name].astext.is_(None))
+    if isinstance(value, bool):
+        return image[name].astext == str(value).lower()
+    if isinstance(value, dict | list):
+        return image[name] == cast(json.dumps(value), JSONB)
+    if isinstance(value, datetime):
+        zone = DateTime(timezone=value.tzinfo is not None)
+        return cast(image[name].astext, zone) == value
+    if isinstance(value, enum.Enum):
+        return image[name].astext == value.name
+    if isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
+        is_same = image[name] == func.to_jsonb(cast(str(value), Numeric))
+        return or_(is_same, image[name].astext == str(value))
+    return _is(image[name].astext, str(value))
 
 
 # What is told -------------------------------------------------------------------------
 
 
-def entry_of(tables: Tables, row: Any) -> Entry:
-    """Make a change of a row of the feed."""
-    before, after = _shown(row, row.before), _shown(row, row.after)
+def entry_of(tables: Tables, row: Any, tenants: Collection[str] | None = None) -> Entry:
+    """Make a change of a row of the feed, as those of some organisations may see it:
+    what a row was with others, and what became of it there, is not told."""
+    owner = row.tenant if row.tenant_before is None else row.tenant_before
+    is_given = tenants is not None and owner not in tenants
+    is_taken = tenants is not None and row.tenant not in tenants
+    before = None if is_given else _shown(row, row.before)
+    after = None if is_taken else _shown(row, row.after)
     return Entry(
         position=row.position,
         at=row.at.astimezone(UTC),
@@ -147,7 +314,7 @@ def entry_of(tables: Tables, row: Any) -> Entry:
         actor=row.actor,
         request=row.request,
         reason=row.reason,
-        tenant=row.tenant,
+        tenant=owner if is_taken else row.tenant,
         transaction=row.xid,
         before=before,
         after=after,
@@ -178,8 +345,3 @@ def _as_jsonb(name: str) -> tuple[int, bytes]:
     """Sort the names of fields as jsonb does: by length, then by bytes."""
     plain = name.encode()
     return len(plain), plain
-
-
-def find(context: Context, model: Any, values: Mapping[str, Any]) -> NoReturn:
-    """Return the keys of rows that have ever had these values."""
-    raise NotImplementedError

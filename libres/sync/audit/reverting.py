@@ -5,5 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 
-def revert(context: Any, position: int, reason: Any) -> NoReturn:
+def revert(
+    context: Any, position: int, reason: Any, scheduler: Any = None
+) -> NoReturn:
     raise NotImplementedError

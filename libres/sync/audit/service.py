@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from libres.context.core import Context, ContextServicesMixin
+from libres.db.scheduler import Scheduler
 from libres.sync import acting, row_security, schema
 from libres.sync.audit import (
     anchors,
@@ -83,8 +84,12 @@ class Audit(ContextServicesMixin):
         the references of organisations (None: of all). *before* is the number of a
         change, to go on with older ones; at most *limit* are returned, 1 to 10,000.
 
+        What was taken from one of *tenants* is theirs as well: without what became of
+        it elsewhere, as they do not see what it was before it came to them. To look for
+        a *request*, say about when it was: all changes of that time are looked at.
+
         Raises UnknownEntity for a model that is none, and Misuse for times without
-        timezone, other actions, and other limits.
+        timezone, or in the wrong order, for other actions, and other limits.
         """
         asked = reading.Asked(
             model=model,
@@ -103,9 +108,12 @@ class Audit(ContextServicesMixin):
         it takes what `history` takes but *before* and *limit*."""
         return reading.entries(self.context, reading.Asked(**asked))
 
-    def entry(self, position: int) -> Entry:
-        """Return the change of a number. Raises UnknownEntity."""
-        return reading.entry(self.context, position)
+    def entry(
+        self, position: int, *, tenants: Collection[str] | None = None
+    ) -> Entry:
+        """Return the change of a number; *tenants* as for `history`. Raises
+        UnknownEntity, also for a change that does not concern *tenants*."""
+        return reading.entry(self.context, position, tenants)
 
     def as_of(
         self,
@@ -116,8 +124,10 @@ class Audit(ContextServicesMixin):
         """Return a row as it was at a moment, by the names of its columns; None: there
         was none.
 
-        What was erased is ERASED; what is secret is missing. Raises UnknownEntity,
-        Misuse for a time without timezone, and NotKept for one that is too long ago.
+        A change counts from the moment at which its transaction began. What was erased
+        is ERASED; what is secret is missing. Before changes were noted, the row is what
+        it was when they began to be. Raises UnknownEntity, Misuse for a time without
+        timezone, and NotKept if changes since then were dropped.
         """
         return times.as_of(self.context, model, id, time)
 
@@ -134,21 +144,39 @@ class Audit(ContextServicesMixin):
         """
         return times.diff(self.context, model, id, first, second)
 
-    def find(self, model: Any, **values: Any) -> list[str]:
-        """Return the keys of the rows that have ever had these values, for a request
-        by somebody to be forgotten. Reads all changes of the model."""
+    def find(self, model: Any, /, **values: Any) -> list[str]:
+        """Return the keys of the rows that have ever had all of these values at once,
+        by the names of their columns, for a request by somebody to be forgotten. Reads
+        all changes of the model.
+
+        Texts are compared as they are noted, in JSON; numbers by what they are worth.
+        Raises UnknownEntity for a model that is none, and Misuse for columns of which
+        nothing is noted.
+        """
         return reading.find(self.context, model, values)
 
     # Undoing --------------------------------------------------------------------------
 
-    def revert(self, position: int, *, reason: str | None = None) -> Reverted:
+    def revert(
+        self,
+        position: int,
+        *,
+        reason: str | None = None,
+        scheduler: Scheduler | None = None,
+    ) -> Reverted:
         """Undo a change by a new one, in the session and transaction of the context.
 
-        Reservations, allocations and blockers are changed by their scheduler. Raises
-        UnknownEntity, and NotRevertible if what it has changed was changed since,
+        *reason* is noted with it (None: "revert of change 7"). Reservations,
+        allocations and blockers are changed by their scheduler: pass it, unless the
+        resource belongs to an organisation. What a transaction did to one of them is
+        undone as a whole. What was removed is reserved or allocated anew, under another
+        key.
+
+        Raises UnknownEntity, Misuse for the scheduler of another resource, and
+        NotRevertible, with the remedy, if what it has changed was changed since,
         erased, or cannot be brought back.
         """
-        return reverting.revert(self.context, position, reason)
+        return reverting.revert(self.context, position, reason, scheduler)
 
     # Trusting -------------------------------------------------------------------------
 

@@ -18,6 +18,9 @@ from tests.sync import models
 from tests.sync.conftest import CONTEXT, make_sync
 from tests.timetable.conftest import make_timetable
 
+OWNER = UUID(int=1)
+"""An organisation that nothing else is known of."""
+
 
 def make_audit(**where):
     """Fill a template with the triggers of all that is audited."""
@@ -59,7 +62,7 @@ def session(trail):
 def customer(session):
     """Makes a customer, committed."""
 
-    def make(name="Ann", organization=UUID(int=1), **values):
+    def make(name="Ann", organization=OWNER, **values):
         made = models.Customer(name=name, organization_id=organization, **values)
         session.add(made)
         session.commit()
