@@ -7,12 +7,28 @@ from typing import Any, Final
 
 from flask import Blueprint, request, url_for
 
-from libres.web.config import dashboard, signin, visiting
+from libres.web.config import (
+    audit,
+    dashboard,
+    members,
+    organizations,
+    roles,
+    settings,
+    signin,
+    users,
+    visiting,
+)
 from libres.web.config.visiting import Visit
 
 _ALL: Final[tuple[Any, ...]] = (
+    settings,
+    audit,
     dashboard,
+    members,
+    organizations,
+    roles,
     signin,
+    users,
 )
 
 
@@ -39,7 +55,17 @@ class Section:
         return (request.blueprint or "").endswith(names)
 
 
-SECTIONS: Final[tuple[Section, ...]] = (Section("Dashboard", "dashboard.dashboard"),)
+ORGANIZATIONS: Final = Section(
+    "Organisations", "organizations.organizations", parts=("members", "roles")
+)
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    Section("Dashboard", "dashboard.dashboard"),
+    ORGANIZATIONS,
+    Section("Users", "users.users", is_for_staff=True),
+    Section("Audit", "audit.trail"),
+    Section("Settings", "settings.settings", is_for_staff=True),
+)
 
 
 def sections(here: Visit | None) -> list[Section]:

@@ -41,10 +41,11 @@ _UNSEEN: Final = (
 """What programs skip before it: blanks, quotes, and what is not seen."""
 
 _FORMULA: Final = re.compile(
-    f"\\A(?=[\t\n{_UNSEEN}]*[{_SIGNS}])|(?<=[;\t\n])(?=[{_UNSEEN}]*[{_SIGNS}])"
+    f"\\A(?!')(?=[\t\n{_UNSEEN}]*[{_SIGNS}])"
+    f"|(?<=[;\t\n])(?!')(?=[{_UNSEEN}]*[{_SIGNS}])"
 )
 """Where a formula would begin: at the beginning of a text, and behind whatever parts
-cells where commas do not."""
+cells where commas do not; an apostrophe is there already, if it was written so."""
 
 _BREAKS: Final = re.compile("\r\n?|\x0b|\x0c|\x85|\u2028|\u2029")
 
