@@ -13,7 +13,7 @@ from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
     from libres.context.core import Context
-    from libres.sync.values import Member
+    from libres.sync.values import Member, User
 
 LOG: Final = insert(SyncLog.__table__)  # type: ignore[arg-type]
 METRIC: Final = insert(SyncMetric.__table__)  # type: ignore[arg-type]
@@ -63,3 +63,19 @@ def note_sign_in(
     with apart(context) as connection:
         connection.execute(LOG, log)
         connection.execute(METRIC, metric(context, operation, [], 1, seconds))
+
+
+def note_visit(context: Context, user: User, request: str) -> None:
+    """Note that somebody has signed in to the pages, in a transaction of its own. One
+    statement."""
+    log = {
+        "context": context.name,
+        "user": user.id,
+        "username": user.username,
+        "operation": "login",
+        "status": "success",
+        "seconds": 0.0,
+        "request": request,
+    }
+    with apart(context) as connection:
+        connection.execute(LOG, log)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import Text, cast, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
@@ -21,14 +21,15 @@ from libres.sync.models import (
 )
 from libres.sync.organizations import COLUMNS as OF_ORGANIZATION
 from libres.sync.roles import COLUMNS as OF_ROLE
-from libres.sync.users import id_of
-from libres.sync.values import Organization, Role
+from libres.sync.users import TOLD, has_part, id_of
+from libres.sync.values import Organization, Role, User
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import ColumnElement
 
     from libres.context.core import Context
-    from libres.sync.values import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,47 @@ class Memberships(ContextServicesMixin):
         """Return who belongs to an organisation, by the id of the user."""
         return self._found(_TABLE.organization == organization.id)
 
+    def named(self, user: User, organization: Organization) -> Membership:
+        """Return how a user belongs to an organisation. Raises UnknownEntity."""
+        for found in self._found(*self._theirs(user, organization)):
+            return found
+        raise UnknownEntity(kind="membership", name=user.username)
+
+    def listed(
+        self,
+        organization: Organization,
+        search: str = "",
+        first: int = 0,
+        most: int = 0,
+    ) -> list[tuple[Membership, User | None]]:
+        """Return who belongs to an organisation, by name, with the users of the table;
+        None: the host knows them. One statement.
+
+        *search* is a part of the name, in upper or lower case; *first* are left out,
+        *most* come after them (0: all).
+        """
+        query = _ALL.add_columns(*(_USERS[name] for name in TOLD)).outerjoin(
+            SyncUser.__table__,
+            (_USERS.context == _TABLE.context) & (cast(_USERS.id, Text) == _TABLE.user),
+        )
+        mine = _TABLE.context == self.context.name
+        query = query.where(mine, _TABLE.organization == organization.id)
+        if search:
+            query = query.where(has_part(search))
+        order = func.lower(_USERS.username), _TABLE.user
+        query = query.order_by(*order).offset(first).limit(most or None)
+        return [_listed(row) for row in fetch(self.session, query, {})]
+
+    def numbers(self, organizations: Collection[Organization]) -> dict[UUID, int]:
+        """Return how many belong to organisations, by their ids; where nobody does,
+        they are left out. One statement."""
+        ids = [each.id for each in organizations]
+        mine = _TABLE.context == self.context.name
+        query = select(_TABLE.organization, func.count().label("number"))
+        query = query.where(mine, _TABLE.organization.in_(ids))
+        rows = fetch(self.session, query.group_by(_TABLE.organization), {})
+        return {row.organization: row.number for row in rows}
+
     def all(self) -> list[Membership]:
         """Return who belongs where, by the name of the organisation. One statement."""
         return self._found()
@@ -185,6 +227,7 @@ class Memberships(ContextServicesMixin):
 _TABLE: Final[Any] = SyncMembership.__table__.c
 _ORGANIZATIONS: Final[Any] = SyncOrganization.__table__.c
 _ROLES: Final[Any] = SyncRole.__table__.c
+_USERS: Final[Any] = SyncUser.__table__.c
 
 _ALL: Final = (
     select(
@@ -206,3 +249,10 @@ def _membership(row: Any) -> Membership:
     first, second = len(OF_ORGANIZATION), len(OF_ORGANIZATION) + len(OF_ROLE)
     organization, role = Organization(*told[:first]), Role(*told[first:second])
     return Membership(organization, role, *told[second:])
+
+
+def _listed(row: Any) -> tuple[Membership, User | None]:
+    told: Sequence[Any] = tuple(row)
+    id_, *user = told[-len(TOLD) :]
+    found = None if id_ is None else User(str(id_), *user)
+    return _membership(told[: -len(TOLD)]), found

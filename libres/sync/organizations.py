@@ -58,6 +58,14 @@ class Organizations(ContextServicesMixin):
         """Return all organisations, by name."""
         return self._found()
 
+    def lock(self, organization: Organization) -> None:
+        """Let those who change who belongs to an organisation do so one after the
+        other, until the end of the transaction. Raises UnknownEntity."""
+        ours = _TABLE.context == self.context.name, _TABLE.id == organization.id
+        query = select(_TABLE.id).where(*ours).with_for_update(key_share=True)
+        if self.session.execute(query).one_or_none() is None:
+            raise UnknownEntity(kind="organization", name=organization.slug)
+
     def rename(self, slug: str, name: str) -> Organization:
         """Give an organisation another name; its slug remains.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from libres.context.core import ContextServicesMixin
@@ -44,8 +44,7 @@ class Roles(ContextServicesMixin):
 
         Raises InvalidName, AlreadyThere, and Misuse for other *pages*.
         """
-        allowed = (None, *get_args(Pages))
-        insist(pages in allowed, "pages is 'admin', 'audit' or None.")
+        _insist_on(pages)
         values = {
             "context": self.context.name,
             "code": names.slug(code),
@@ -57,6 +56,21 @@ class Roles(ContextServicesMixin):
         row = self.session.execute(query.returning(*COLUMNS)).one_or_none()
         if row is None:
             raise AlreadyThere(kind="role", name=code)
+        return _role(row)
+
+    def change(self, role: Role, name: str, pages: Pages | None) -> Role:
+        """Give a role another name, and say what it may do on the pages; its code
+        remains, and what it may synchronise.
+
+        Raises InvalidName, UnknownEntity, and Misuse for other *pages*.
+        """
+        _insist_on(pages)
+        ours = _TABLE.context == self.context.name, _TABLE.id == role.id
+        values = {"name": names.title(name, "name of a role"), "pages": pages}
+        query = update(SyncRole).where(*ours).values(**values).returning(*COLUMNS)
+        row = self.session.execute(query).one_or_none()
+        if row is None:
+            raise UnknownEntity(kind="role", name=role.code)
         return _role(row)
 
     def named(self, code: str, organization: Organization | None = None) -> Role:
@@ -84,6 +98,11 @@ class Roles(ContextServicesMixin):
         order = _TABLE.code, _TABLE.organization.is_(None)
         rows = fetch(self.session, query.order_by(*order), {})
         return [_role(row) for row in rows]
+
+
+def _insist_on(pages: Pages | None) -> None:
+    allowed = (None, *get_args(Pages))
+    insist(pages in allowed, "pages is 'admin', 'audit' or None.")
 
 
 def _role(row: Any) -> Role:

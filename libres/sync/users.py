@@ -7,6 +7,8 @@ follows `UserService`.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import Text, bindparam, func, select, update
@@ -16,12 +18,15 @@ from libres.context.core import ContextServicesMixin
 from libres.context.services import service_of_host
 from libres.db.models.types import UUID
 from libres.db.passing import fetch
+from libres.domain.days import UTC
 from libres.sync import names, passwords
 from libres.sync.errors import AlreadyThere, InvalidName, UnknownEntity
-from libres.sync.models import SyncUser
+from libres.sync.models import SyncLog, SyncUser
 from libres.sync.values import User
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from libres.context.core import Context
 
 SERVICE: Final = "sync_users"
@@ -118,6 +123,26 @@ class Users(ContextServicesMixin):
         rows = fetch(self.session, _ALL, {"context": self.context.name})
         return [_user(row) for row in rows]
 
+    def found(self, search: str = "", first: int = 0, most: int = 0) -> list[User]:
+        """Return users whose names contain a text, in upper or lower case, by name.
+
+        *first* are left out, *most* come after them (0: all). One statement.
+        """
+        query = _ALL.where(has_part(search)) if search else _ALL
+        query = query.offset(first).limit(most or None)
+        rows = fetch(self.session, query, {"context": self.context.name})
+        return [_user(row) for row in rows]
+
+    def signed_in(self, users: Collection[User]) -> dict[str, datetime]:
+        """Return when users have last signed in, in UTC, by their ids; who has not, as
+        far as the log is kept, is left out. One statement."""
+        ids = [each.id for each in users]
+        mine = _LOG.context == self.context.name, _LOG.user.in_(ids)
+        query = select(_LOG.user, func.max(_LOG.at).label("at"))
+        query = query.where(*mine, _LOG.operation == "login").group_by(_LOG.user)
+        rows = fetch(self.session, query, {})
+        return {row.user: row.at.astimezone(UTC) for row in rows}
+
     def set_password(self, user: User, password: str | None) -> User:
         """Give a user another password, and end all their tokens.
 
@@ -168,6 +193,7 @@ class Users(ContextServicesMixin):
 
 
 _TABLE: Final[Any] = SyncUser.__table__.c
+_LOG: Final[Any] = SyncLog.__table__.c
 
 TOLD: Final = ("id", "username", "email", "active", "staff", "version")
 """What makes a user, in this order."""
@@ -181,6 +207,12 @@ _NAME: Final = bindparam("value", type_=Text())
 _BY_NAME: Final = _OURS.where(func.lower(_TABLE.username) == func.lower(_NAME))
 _BY_ID: Final = _OURS.where(_TABLE.id == bindparam("value", type_=UUID()))
 _ALL: Final = _OURS.order_by(func.lower(_TABLE.username))
+
+
+def has_part(search: str) -> ColumnElement[bool]:
+    """Return the condition that the name of a user contains a text, in any case."""
+    text = names.normalised(search.replace("\0", ""))
+    return func.strpos(func.lower(_TABLE.username), func.lower(text)) > 0
 
 
 def id_of(text: object) -> uuid.UUID | None:

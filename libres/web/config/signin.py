@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
-from libres.sync import signing_in
+from libres.sync import journal, signing_in
 from libres.sync.errors import NotSignedIn, TooManyRequests
+from libres.web.actors import request_id
 from libres.web.config.visiting import ANYBODY, begin, rule
 from libres.web.edge import edge
 from libres.web.pages.signin import OWN_PATH
@@ -42,6 +43,7 @@ def signed_in() -> ResponseReturnValue:
         seconds = error.retry_after
         told = TOO_OFTEN.format(seconds=seconds)
         return _form(told), 429, {"Retry-After": str(seconds)}
+    journal.note_visit(edge().context, user, request_id())
     begin(user)
     return redirect(request.root_path + _next(request.form.get("next")), 303)
 
