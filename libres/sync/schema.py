@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import DDL, Connection, func, select
 
 from libres.db.operations.setting_up import SETTING_UP
-from libres.sync.feed import chain, partitions
+from libres.sync.feed import chain, guarding, partitions
 from libres.sync.models import MODELS, SyncFeed
 
 ddl: Callable[[str], DDL] = DDL
@@ -24,4 +24,5 @@ def create_missing(connection: Connection) -> None:
     SyncFeed.metadata.create_all(connection, tables=tables)
     for sql in chain.FUNCTIONS:
         connection.execute(ddl(sql))
+    guarding.guard(connection)
     partitions.ensure(connection, connection.execute(select(func.now())).scalar_one())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 READ_COMMITTED: Final = "READ COMMITTED"
 AUTOCOMMIT: Final = "AUTOCOMMIT"
+REPEATABLE_READ: Final = "REPEATABLE READ"
 
 
 @contextmanager
@@ -32,6 +33,19 @@ def apart(context: Context) -> Iterator[Connection]:
             if row_security.is_told(context):
                 plain.execute(row_security.SEEING_THE_FEED)
             yield plain
+
+
+@contextmanager
+def snapshot(context: Context) -> Iterator[Connection]:
+    """Open a connection that sees all as it is now, however long it reads, and changes
+    nothing."""
+    with _engine(context).connect() as connection:
+        plain = connection.execution_options(isolation_level=REPEATABLE_READ)
+        with plain.begin() as transaction:
+            if row_security.is_told(context):
+                plain.execute(row_security.SEEING_THE_FEED)
+            yield plain
+            transaction.rollback()
 
 
 @contextmanager

@@ -240,7 +240,8 @@ def test_begins_anew(phone, tablet, sync, clock):
     sync.session.execute(update(Customer).values(name="Bob"))
     sync.commit()
     sync.number()
-    sync.session.execute(text("UPDATE sync_feeds SET kept = position"))
+    dropped = "UPDATE sync_feeds SET kept = position, dropped = position"
+    sync.session.execute(text(dropped))
     sync.session.execute(text("DELETE FROM sync_changes"))
     sync.commit()
     assert CUSTOMER in phone.pull().begun_anew

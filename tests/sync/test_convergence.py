@@ -72,9 +72,11 @@ class House:
         """Empty the server, and take new devices."""
         self._open.close()
         session = self.sync.session
+        session.execute(text("SET LOCAL session_replication_role = replica"))
         for table in ("customers", "sync_changes", "sync_pending", "sync_feeds"):
             session.execute(text(f"TRUNCATE {table} CASCADE"))
         session.execute(text("TRUNCATE sync_versions, sync_applied"))
+        session.execute(text("SET LOCAL session_replication_role = origin"))
         session.execute(text("DELETE FROM sync_devices"))
         self.set_filter(FILTERS[0])
         users = [self.sync.users.named(each) for each in ("ada", "ada", "sally")]

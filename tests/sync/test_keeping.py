@@ -148,6 +148,7 @@ def age(sync, months, context="test"):
             earlier = partitions.borders(earlier - timedelta(days=1))[0]
         partitions.ensure(connection, earlier)
         match = SyncChange.context == context
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
         moved = update(SyncChange).where(match).values(numbered=earlier)
         connection.execute(moved)
     return earlier

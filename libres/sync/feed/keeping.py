@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import DDL, BigInteger, Text, bindparam, text
+from sqlalchemy import DDL, BigInteger, LargeBinary, Text, bindparam, text
 from sqlalchemy.exc import OperationalError
 
 from libres.modules.errors import insist
-from libres.sync.feed import numbering, partitions, reading
+from libres.sync.feed import guarding, numbering, partitions
 from libres.sync.models.columns import MOMENT
 from libres.sync.transacting import apart
 
@@ -61,56 +61,116 @@ def lag(context: Context) -> Lag:
 def drop_old(context: Context, until: datetime) -> int:
     """Drop changes that were numbered before a moment; return how many.
 
-    Nothing is numbered meanwhile. Raises Misuse for a moment without timezone.
+    What is audited is only not told to devices any more. Nothing is numbered meanwhile.
+    Raises Misuse for a moment without timezone.
     """
     insist(until.tzinfo is not None, "A moment needs a timezone.")
     with apart(context) as connection:
-        connection.execute(numbering.LOCK, {"context": context.name})
-        kept, last = _borders(connection, context.name, until)
-        if last <= kept:
-            return 0
-        values = {"context": context.name, "kept": last}
-        connection.execute(KEEP, values)
-        _drop_partitions(connection, context.name, until, last)
-        connection.execute(DELETE, {**values, "until": until})
-        return last - kept
+        borders = borders_of(connection, context.name, until)
+        count = borders.last - borders.kept
+        if count > 0:
+            connection.execute(KEEP, borders.values(context.name))
+        if not borders.is_audited:
+            drop(connection, context.name, borders, until)
+        return max(count, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Borders:
+    """What is kept, and what a moment has been before."""
+
+    last: int
+    """The number of the last change before the moment."""
+
+    digest: bytes | None
+    """Of the chain, after it."""
+
+    kept: int
+    """Changes up to this number are not told to devices any more."""
+
+    dropped: int
+    """Changes up to this number are not there any more."""
+
+    is_audited: bool
+
+    def values(self, context: str) -> dict[str, Any]:
+        """What statements are told."""
+        return {"context": context, "last": self.last, "digest": self.digest}
+
+
+def borders_of(connection: Connection, context: str, until: datetime) -> Borders:
+    """Look what was numbered before a moment; nothing is numbered from now on."""
+    values = {"context": context}
+    connection.execute(numbering.LOCK, values)
+    row = connection.execute(BORDERS, {**values, "until": until}).one_or_none()
+    if row is None:
+        return Borders(0, None, 0, 0, is_audited=False)
+    digest = None if row.digest is None else bytes(row.digest)
+    return Borders(row.last, digest, row.kept, row.dropped, row.audited)
+
+
+def drop(
+    connection: Connection, context: str, borders: Borders, until: datetime
+) -> None:
+    """Drop changes for good, as whole partitions where nobody else needs them."""
+    if borders.last <= borders.dropped:
+        return
+    values = borders.values(context)
+    connection.execute(DROP, values)
+    _drop_partitions(connection, context, until, borders.last)
+    connection.execute(DELETE, {"until": until, **values})
 
 
 BORDERS: Final = text("""\
-SELECT kept FROM sync_feeds WHERE context = :context
-""").bindparams(bindparam("context", type_=Text()))
+WITH RECURSIVE halved (low, high) AS (
+    SELECT dropped, position FROM sync_feeds WHERE context = :context
+    UNION ALL
+    SELECT
+        CASE WHEN numbered < :until THEN middle ELSE low END,
+        CASE WHEN numbered < :until THEN high ELSE middle - 1 END
+    FROM halved
+    CROSS JOIN LATERAL (SELECT (low + high + 1) / 2 AS middle) AS halving
+    CROSS JOIN LATERAL (
+        SELECT numbered FROM sync_changes WHERE context = :context AND position = middle
+    ) AS change
+    WHERE low < high
+)
+SELECT low AS last, kept, dropped, audited, coalesce(
+    (SELECT digest FROM sync_changes WHERE context = :context AND position = low),
+    dropped_digest
+) AS digest
+FROM halved JOIN sync_feeds ON context = :context WHERE low = high
+""").bindparams(bindparam("context", type_=Text()), bindparam("until", type_=MOMENT))
+"""The numbers have no gaps, and their times never go back: so halving finds one."""
 
 KEEP: Final = text("""\
-UPDATE sync_feeds SET kept = :kept WHERE context = :context
+UPDATE sync_feeds SET kept = :last WHERE context = :context AND kept < :last
 """).bindparams(
-    bindparam("context", type_=Text()), bindparam("kept", type_=BigInteger())
+    bindparam("context", type_=Text()), bindparam("last", type_=BigInteger())
 )
+
+DROP: Final = text("""\
+UPDATE sync_feeds SET
+    kept = greatest(kept, :last), dropped = :last, dropped_digest = :digest
+WHERE context = :context
+""").bindparams(
+    bindparam("context", type_=Text()),
+    bindparam("last", type_=BigInteger()),
+    bindparam("digest", type_=LargeBinary()),
+)
+"""Before anything goes: what is not said to be dropped cannot be deleted."""
 
 DELETE: Final = text("""\
 DELETE FROM sync_changes
-WHERE context = :context AND position <= :kept AND numbered < :until
+WHERE context = :context AND position <= :last AND numbered < :until
 """).bindparams(
     bindparam("context", type_=Text()),
-    bindparam("kept", type_=BigInteger()),
+    bindparam("last", type_=BigInteger()),
     bindparam("until", type_=MOMENT),
 )
 
 
-def _borders(connection: Connection, context: str, until: datetime) -> tuple[int, int]:
-    """Return up to which number nothing is kept: until now, and from now on."""
-    kept = connection.execute(BORDERS, {"context": context}).scalar() or 0
-    moment = until - timedelta(microseconds=1)
-    values = {"context": context, "moment": moment}
-    last = connection.execute(reading.POSITION_AT, values).scalar() or 0
-    return kept, last
-
-
 # Partitions ---------------------------------------------------------------------------
-
-PARTITIONS: Final = text("""\
-SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-WHERE inhparent = to_regclass('sync_changes') ORDER BY relname
-""")
 
 NEEDED: Final = """\
 SELECT EXISTS (SELECT FROM {name} WHERE context <> :context OR position > :kept)
@@ -141,7 +201,7 @@ def _drop_partitions(
 def _ended(connection: Connection, until: datetime) -> Iterator[str]:
     """Yield the partitions of months that ended before a moment."""
     first = partitions.name_of(until)
-    for (name,) in connection.execute(PARTITIONS).all():
+    for name in guarding.partitions_of(connection):
         if name.startswith(PREFIX) and name < first:
             yield name
 

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
-from libres.sync.feed import chain, partitions
+from libres.sync.feed import anchoring, chain, partitions
 from libres.sync.transacting import alone, apart
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ SELECT pg_advisory_xact_lock(hashtextextended('libres.sync/' || :context, 0)),
 """)
 """Held until the commit; the statement after it sees what others have committed."""
 
-NUMBER: Final = text(
-    """\
+NUMBER: Final = (
+    text(
+        """\
 WITH head AS (
     SELECT position, coalesce(digest, {genesis}) AS digest,
         greatest(numbered + interval '1 microsecond', clock_timestamp()) AS numbered
@@ -75,13 +77,26 @@ WITH head AS (
 UPDATE sync_feeds SET
     position = last.position, digest = last.digest, numbered = head.numbered
 FROM head, last WHERE context = :context
-RETURNING (SELECT count(*) FROM written) AS count
+RETURNING (SELECT count(*) FROM written) AS total,
+    sync_feeds.position, sync_feeds.digest, sync_feeds.numbered,
+    audited, anchored, anchored_at,
+    (
+        SELECT value FROM sync_settings
+        WHERE sync_settings.context = :context AND name = 'anchor_rows'
+    ) AS rows,
+    (
+        SELECT value FROM sync_settings
+        WHERE sync_settings.context = :context AND name = 'anchor_minutes'
+    ) AS minutes
 """.format(
-        genesis=chain.GENESIS.format(context=":context"),
-        salted=chain.SALTED.format(row="ranked"),
-        entry=chain.ENTRY.format(row="placed"),
+            genesis=chain.GENESIS.format(context=":context"),
+            salted=chain.SALTED.format(row="ranked"),
+            entry=chain.ENTRY.format(row="placed"),
+        )
     )
-).bindparams(bindparam("context", type_=Text()))
+    .bindparams(bindparam("context", type_=Text()))
+    .columns(rows=JSONB(), minutes=JSONB())
+)
 
 
 def number(context: Context) -> int:
@@ -91,15 +106,29 @@ def number(context: Context) -> int:
         if not connection.execute(IS_PENDING, {"context": context.name}).scalar():
             return 0
     with apart(context) as connection:
-        return _number(connection, context.name)
+        return _number(connection, context)
 
 
-def _number(connection: Connection, context: str) -> int:
-    values = {"context": context}
+def _number(connection: Connection, context: Context) -> int:
+    values = {"context": context.name}
     now: datetime = connection.execute(LOCK, values).one()[1]
     partitions.ensure(connection, now)
     connection.execute(BEGIN, values)
-    return int(connection.execute(NUMBER, values).scalar() or 0)
+    row = connection.execute(NUMBER, values).one_or_none()
+    if row is None:
+        return 0
+    found = anchoring.Numbered(
+        count=row.total,
+        head=anchoring.Head(row.position, bytes(row.digest)),
+        at=row.numbered,
+        audited=row.audited,
+        anchored=row.anchored,
+        anchored_at=row.anchored_at,
+        rows=row.rows,
+        minutes=row.minutes,
+    )
+    anchoring.write_if_due(connection, context, found)
+    return found.count
 
 
 BEGIN: Final = text("""\

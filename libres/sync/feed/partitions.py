@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import DDL, bindparam, text
 
 from libres.domain.days import UTC
+from libres.sync.feed import guarding
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,6 +32,19 @@ def ensure(connection: Connection, now: datetime) -> None:
             _make(connection, name, month)
 
 
+def ahead(connection: Connection, now: datetime, months: int) -> list[str]:
+    """Make the partitions of a month and of so many months after it, for roles that may
+    only add changes; return the names of the new ones."""
+    made, month = [], borders(now)[0]
+    for _each in range(months + 1):
+        name = name_of(month)
+        if not connection.execute(EXISTS, {"name": name}).scalar():
+            _make(connection, name, month)
+            made.append(name)
+        month = borders(month)[1]
+    return made
+
+
 def name_of(moment: datetime) -> str:
     """Name the partition of a moment: ``sync_changes_2026_11``."""
     return f"sync_changes_{moment.astimezone(UTC):%Y_%m}"
@@ -50,4 +64,5 @@ def _make(connection: Connection, name: str, month: datetime) -> None:
     create = f"CREATE TABLE {name} (LIKE sync_changes INCLUDING ALL)"
     attach = f"ALTER TABLE sync_changes ATTACH PARTITION {name} FOR VALUES"
     connection.execute(ddl(create))
+    guarding.guard_partition(connection, name)
     connection.execute(ddl(f"{attach} FROM ('{first}') TO ('{last}')"))
