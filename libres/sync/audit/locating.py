@@ -1,7 +1,7 @@
 """Finds between which numbers the changes of a span of time are.
 
 Numbers grow with the time of numbering, not with that of the change: what was numbered
-late, more than an hour after its transaction had begun, is looked for by an index of
+late, an hour after its transaction had begun or later, is looked for by an index of
 its own. So no time has to be read through, however long ago it was asked for.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Text, bindparam, text
 
 from libres.sync.models.columns import MOMENT
+from libres.sync.models.feed import LATE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,10 +28,14 @@ class Range:
     """All have higher numbers."""
 
     upto: int | None = None
-    """Only those that were numbered late have higher ones."""
+    """None has a higher one, unless it was numbered late."""
+
+    has_late: bool = False
+    """There are such."""
 
 
-LOCATE: Final = text("""\
+LOCATE: Final = text(
+    f"""\
 WITH RECURSIVE halved (border, moment, low, high) AS (
     SELECT asked.border, asked.moment, coalesce((
         SELECT first.position - 1 FROM sync_changes AS first
@@ -54,13 +59,20 @@ WITH RECURSIVE halved (border, moment, low, high) AS (
     ) AS change
     WHERE low < high
 )
-SELECT border, low FROM halved WHERE low = high
-""").bindparams(
+SELECT border, low, CASE WHEN border = 'upto' THEN (
+    SELECT true FROM sync_changes
+    WHERE context = :context AND position > low AND {LATE.text} AND at < :until
+    ORDER BY position LIMIT 1
+) END AS has_late
+FROM halved WHERE low = high
+"""
+).bindparams(
     bindparam("context", type_=Text()),
     bindparam("since", type_=MOMENT),
     bindparam("until", type_=MOMENT),
 )
 """The numbers have no gaps, and their times never go back: so halving finds one."""
+
 
 def locate(
     connection: Connection,
@@ -75,5 +87,6 @@ def locate(
     if since is None and until is None:
         return Range()
     values = {"context": context, "since": since, "until": until}
-    found = {row.border: row.low for row in connection.execute(LOCATE, values)}
-    return Range(**found)
+    rows = connection.execute(LOCATE, values).all()
+    found = {row.border: row.low for row in rows}
+    return Range(**found, has_late=any(row.has_late for row in rows))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Numeric,
     and_,
+    case,
     cast,
     false,
     func,
@@ -73,8 +74,8 @@ class Asked:
 def history(
     context: Context, asked: Asked, before: int | None, limit: int
 ) -> list[Entry]:
-    """Return changes, the latest first. Two statements; one more if times are asked for,
-    and one if some are pending."""
+    """Return changes, the latest first. Two statements; one more if times are asked
+    for, and one if some are pending."""
     _check(asked, before, limit)
     tables = Tables(context)
     criteria = _criteria(tables, asked)
@@ -152,11 +153,16 @@ def _criteria(tables: Tables, asked: Asked) -> list[ColumnElement[bool]]:
     texts = {"operation": asked.action, "actor": asked.user, "request": asked.request}
     found += [_is(_C[name], text) for name, text in texts.items() if text is not None]
     if asked.since is not None:
-        found.append(_C.at >= asked.since)
-        found.append(_C.numbered >= asked.since)  # leaves out older partitions
+        found.append(_besides(_C.at >= asked.since))
     if asked.until is not None:
-        found.append(_C.at < asked.until)
+        found.append(_besides(_C.at < asked.until))
     return found
+
+
+def _besides(criterion: Any) -> Any:
+    """Say what hardly leaves out anything, as the numbers have been chosen by it: the
+    planner would believe that it leaves out as much once more."""
+    return case((criterion, true()), else_=false())
 
 
 def _is(column: Any, text: str) -> Any:
@@ -202,9 +208,7 @@ def _page(
     common: Sequence[Any], owners: Sequence[Any], where: locating.Range, limit: int
 ) -> Select[Any]:
     """Take a page of each kind of changes, which an index has in order, and merge."""
-    kinds: list[list[Any]] = [[true()]]
-    if where.upto is not None:
-        kinds = [[_C.position <= where.upto], [_C.position > where.upto, LATE]]
+    kinds = list(_kinds(where))
     pages = [
         select(*(_C[name] for name in TOLD))
         .where(*common, owner, *kind)
@@ -217,6 +221,13 @@ def _page(
         return pages[0]
     merged = union_all(*(select(each.subquery()) for each in pages)).subquery()
     return select(merged).order_by(merged.c.position.desc()).limit(limit)
+
+
+def _kinds(where: locating.Range) -> Iterator[Sequence[Any]]:
+    """Yield what was numbered in time, and what was numbered late, if there are any."""
+    yield [] if where.upto is None else [_C.position <= where.upto]
+    if where.has_late:
+        yield [_C.position > where.upto, LATE]
 
 
 BRANCHES: Final = 8
@@ -266,8 +277,10 @@ def find(context: Context, model: Any, values: Mapping[str, Any]) -> list[str]:
         and_(*(_has(image, name, value) for name, value in values.items()))
         for image in (_C.before, _C.after)
     )
-    query = select(_C.key).distinct().where(
-        _C.context == context.name, _C.relation == known.relation, or_(*images)
+    query = (
+        select(_C.key)
+        .distinct()
+        .where(_C.context == context.name, _C.relation == known.relation, or_(*images))
     )
     with apart(context) as connection:
         return sorted(connection.scalars(query))
