@@ -81,7 +81,7 @@ def _task(app: Celery, context: _PerProcess, name: str) -> Any:
     def work() -> dict[str, Any]:
         return asdict(run(context(), name).check())
 
-    return app.task(work, name=f"{PREFIX}{name}", max_retries=0)
+    return app.task(work, name=f"{PREFIX}{name}", shared=False, max_retries=0)
 
 
 def _bulk_task(app: Celery, context: _PerProcess) -> Any:
@@ -89,4 +89,4 @@ def _bulk_task(app: Celery, context: _PerProcess) -> Any:
         about = context(), user_id, UUID(organization_id), body
         return bulk(*about, request=self.request.id).body
 
-    return app.task(push, name=BULK, bind=True, max_retries=0)
+    return app.task(push, name=BULK, bind=True, shared=False, max_retries=0)

@@ -76,7 +76,14 @@ def daily_report(context: Context, until: datetime | None = None) -> Report:
     values = {"context": context.name, "since": end - DAY, "until": end}
     with apart(context) as connection:
         row = connection.execute(FIGURES, values).one()
-    asked = row.operations, row.pushes, row.pulls
-    seconds = None if row.seconds is None else float(row.seconds)
-    became = row.succeeded, row.failed, int(row.objects), seconds
-    return Report(end - DAY, end, *asked, *became)
+    return Report(
+        since=end - DAY,
+        until=end,
+        operations=row.operations,
+        pushes=row.pushes,
+        pulls=row.pulls,
+        succeeded=row.succeeded,
+        failed=row.failed,
+        objects=int(row.objects),
+        seconds=None if row.seconds is None else float(row.seconds),
+    )

@@ -19,6 +19,7 @@ from tests.sync.conftest import (  # noqa: F401 - fixtures
     john,
     make_sync,
     member_of,
+    retail,
     sync,
 )
 from tests.timetable.conftest import make_timetable

@@ -95,7 +95,7 @@ _OPERATIONS: Final = (
         func.percentile_cont(0.95).within_group(LOG.seconds).label("p95_seconds"),
         func.max(LOG.seconds).label("slowest_seconds"),
     )
-    .where(LOG.context == _CONTEXT, LOG.at >= _SINCE)
+    .where(LOG.context == _CONTEXT, LOG.at >= _SINCE, LOG.operation != "job")
     .group_by(LOG.operation)
 )
 
