@@ -218,7 +218,7 @@ def test_form_for_host(office, host):
 
 
 def test_users_of_host(office, host):
-    """Users of a host sign in with its passwords, and are what their memberships say."""
+    """Users of a host sign in with its passwords, to what they belong to here."""
     grace = User("grace", "Grace", version=7)
     host("sync_users", HostUsers(grace))
     role = Roles(office.house.context).all(office.organization)[0]
