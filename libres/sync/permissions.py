@@ -24,6 +24,7 @@ from libres.context.core import ContextServicesMixin
 from libres.db.models.types import UUID as Id
 from libres.db.passing import BIND, PassedRows, fetch
 from libres.modules.errors import insist
+from libres.sync.crews import Crew, crews
 from libres.sync.errors import ChangedMeanwhile, InvalidPermissions, UnknownEntity
 from libres.sync.matrix import (
     UNSAID,
@@ -132,6 +133,11 @@ class Permissions(ContextServicesMixin):
             models=tuple(each.name for each in registry_of(self.context)),
             rights=self._versioned(organization),
         )
+
+    def crews(self, organization: Organization) -> dict[UUID, Crew]:
+        """Return whom the rights of each role are for: how many active members have
+        it, and the names of some, by the id of the role. One statement."""
+        return crews(self.session, self.context.name, organization)
 
     def set_flag(
         self,

@@ -10,8 +10,11 @@ from flask import Blueprint, request, url_for
 from libres.web.config import (
     audit,
     dashboard,
+    logs,
     members,
+    metrics,
     organizations,
+    permissions,
     roles,
     settings,
     signin,
@@ -21,11 +24,14 @@ from libres.web.config import (
 from libres.web.config.visiting import Visit
 
 _ALL: Final[tuple[Any, ...]] = (
+    metrics,
     settings,
     audit,
     dashboard,
+    logs,
     members,
     organizations,
+    permissions,
     roles,
     signin,
     users,
@@ -64,7 +70,10 @@ SECTIONS: Final[tuple[Section, ...]] = (
     ORGANIZATIONS,
     Section("Users", "users.users", is_for_staff=True),
     Section("Audit", "audit.trail"),
+    Section("Logs", "logs.log"),
     Section("Settings", "settings.settings", is_for_staff=True),
+    Section("Permissions", "permissions.chooser"),
+    Section("Metrics", "metrics.metrics", is_for_staff=True),
 )
 
 
