@@ -54,7 +54,7 @@ class SyncLog(ORMBase):
     organization: Mapped[uuid.UUID | None]
     device: Mapped[uuid.UUID | None]
     operation: Mapped[str] = mapped_column(Text)
-    """``push``, ``pull``, ``login``, ``refresh``."""
+    """``push``, ``pull``, ``login``, ``refresh``, ``job``."""
 
     models: Mapped[list[str]] = mapped_column(DOCUMENT, server_default="[]")
     status: Mapped[str] = mapped_column(Text)
@@ -69,6 +69,10 @@ class SyncLog(ORMBase):
         Index("ix_sync_log_at", "context", "at"),
         # What did this user do?
         Index("ix_sync_log_user", "context", "user", "at"),
+        # What did somebody of this name do?
+        Index("ix_sync_log_username", "context", "username", "at"),
+        # What was asked for this organisation?
+        Index("ix_sync_log_organization", "context", "organization", "at"),
         {"info": OPTIONAL},
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from flask import request
 from marshmallow import ValidationError
@@ -55,7 +55,7 @@ class Filters:
             told = {name: [each] for name, each in self.errors.items()}
             raise InvalidRequest(errors=told)
 
-    def kept(self, *names: str) -> dict[str, str]:
+    def kept(self, *names: str) -> dict[str, Any]:
         """Return some of what was sent, for the address of another page."""
         return {each: self.values[each] for each in names if self.values.get(each)}
 

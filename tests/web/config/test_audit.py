@@ -324,13 +324,11 @@ def test_pages(shop, admin):
     assert "Newest" in page.text
 
 
-@pytest.mark.parametrize(
-    "word", ["x", "WzFd==", "W10", "WyJ4Il0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5XQ"]
-)
+@pytest.mark.parametrize("word", ["x", "W10", "WyJ4Il0", "Wy0xXQ", "e30"])
 @pytest.mark.usefixtures("shop")
 def test_wrong_pages(admin, word):
     """A word that no page has said is refused."""
-    assert admin.open("audit/", before=word).status_code in (200, 422)
+    assert admin.open("audit/", before=word).status_code == 422
 
 
 # CSV ----------------------------------------------------------------------------------
