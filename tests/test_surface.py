@@ -74,6 +74,11 @@ NAMES = {
     "libres.sync.audit": (
         "ERASED Audit Entry Erased FieldChange Reverted Verdict audited setup"
     ),
+    "libres.jobs": (
+        "JOBS USUAL Job JobFailed Outcome Report bulk daily_report due named run"
+    ),
+    "libres.jobs.apscheduler": "schedule",
+    "libres.jobs.celery": "register schedule",
     "libres.sync.client": (
         "ClientError Device Edit Pulled Pushed Refused Row ServerAway SignInNeeded "
         "UnknownRow"
@@ -577,8 +582,8 @@ RESOURCES = {
 SETTINGS = {
     "get": "name",
     "all": "",
-    "set": "name, value, by=''",
-    "reset": "name",
+    "set": "name, value, by='', version=None",
+    "reset": "name, version=None",
 }
 
 AUDIT = {
@@ -588,10 +593,10 @@ AUDIT = {
         "model=None, id=None, *, user=None, action=None, since=None, until=None, "
         "request=None, tenants=None, before=None, limit=100"
     ),
-    "entry": "position",
+    "entry": "position, *, tenants=None",
     "as_of": "model, id, time",
     "diff": "model, id, first, second",
-    "revert": "position, *, reason=None",
+    "revert": "position, *, reason=None, scheduler=None",
     "verify": "*, told=..., anchors=()",
     "anchor": "",
     "anchors": "",
