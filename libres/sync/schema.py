@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import DDL, Connection, func, select
+from sqlalchemy import Connection, func, select
 
 from libres.db.operations.setting_up import SETTING_UP
-from libres.sync.feed import chain, guarding, partitions
+from libres.sync.feed import functions, guarding, partitions
 from libres.sync.models import MODELS, SyncFeed
-
-ddl: Callable[[str], DDL] = DDL
 
 
 def create_missing(connection: Connection) -> None:
@@ -22,7 +19,6 @@ def create_missing(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(SETTING_UP)))
     tables: list[Any] = [model.__table__ for model in MODELS]
     SyncFeed.metadata.create_all(connection, tables=tables)
-    for sql in chain.FUNCTIONS:
-        connection.execute(ddl(sql))
+    functions.create_missing(connection)
     guarding.guard(connection)
     partitions.ensure(connection, connection.execute(select(func.now())).scalar_one())

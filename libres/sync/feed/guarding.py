@@ -144,8 +144,6 @@ def guard(connection: Connection) -> None:
     What is guarded already is left alone: a trigger that is made anew waits for all
     transactions that write to its table.
     """
-    for sql in FUNCTIONS:
-        _run(connection, sql)
     for name, table, sql in _missing(connection):
         _run(connection, sql.format(name=name, table=table, function=_function(table)))
 
