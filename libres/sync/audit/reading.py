@@ -149,9 +149,11 @@ def _criteria(tables: Tables, asked: Asked) -> list[ColumnElement[bool]]:
         model = tables.named(asked.model)
         found.append(_C.relation == model.relation)
         if asked.id is not None:
-            found.append(_is(_C.key, key_of(model, asked.id)))
+            found.append(is_text(_C.key, key_of(model, asked.id)))
     texts = {"operation": asked.action, "actor": asked.user, "request": asked.request}
-    found += [_is(_C[name], text) for name, text in texts.items() if text is not None]
+    found += [
+        is_text(_C[name], text) for name, text in texts.items() if text is not None
+    ]
     if asked.since is not None:
         found.append(_besides(_C.at >= asked.since))
     if asked.until is not None:
@@ -165,7 +167,7 @@ def _besides(criterion: Any) -> Any:
     return case((criterion, true()), else_=false())
 
 
-def _is(column: Any, text: str) -> Any:
+def is_text(column: Any, text: str) -> Any:
     """Compare with a text; one that PostgreSQL cannot hold is in no row."""
     return column == text if _can_be_held(text) else false()
 
@@ -302,7 +304,7 @@ def _has(image: Any, name: str, value: Any) -> Any:
     if isinstance(value, int | float | Decimal) and Decimal(value).is_finite():
         is_same = image[name] == func.to_jsonb(cast(str(value), Numeric))
         return or_(is_same, image[name].astext == str(value))
-    return _is(image[name].astext, str(value))
+    return is_text(image[name].astext, str(value))
 
 
 # What is told -------------------------------------------------------------------------
@@ -358,3 +360,10 @@ def _as_jsonb(name: str) -> tuple[int, bytes]:
     """Sort the names of fields as jsonb does: by length, then by bytes."""
     plain = name.encode()
     return len(plain), plain
+
+
+def matching(tables: Tables, asked: Asked) -> ColumnElement[bool]:
+    """Say what is asked for, for who reads all changes in order. Raises what `history`
+    raises."""
+    _check(asked, None, PAGE)
+    return and_(true(), *_criteria(tables, asked), or_(*_owners(asked)))

@@ -193,7 +193,8 @@ def test_numbered_long_after(trail, customer, at):
     assert names(trail.history(since=now - 99 * HOUR)) == "B"
 
 
-def test_extreme_times(trail, four):
+@pytest.mark.usefixtures("four")
+def test_extreme_times(trail):
     """The first and the last moments there are do no harm."""
     first = datetime(1, 1, 1, tzinfo=UTC)
     last = datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
@@ -298,7 +299,7 @@ def test_wrong_number(trail, position):
 
 
 @pytest.fixture
-def moved(trail, customer, session):
+def moved(customer, session):
     """A customer of an organisation, who then went to another one, and was renamed."""
     made = customer("Ann", age=4)
     made.organization_id, made.name = OTHER, "Zoe"
@@ -315,14 +316,16 @@ def test_tenants(trail, customer):
     assert trail.history(tenants=[]) == []
 
 
-def test_many_tenants(trail, customer, moved):
+@pytest.mark.usefixtures("moved")
+def test_many_tenants(trail):
     """However many organisations there are, no change is told twice."""
     asked = [str(UUID(int=number)) for number in range(50)]
     assert len(trail.history(tenants=asked)) == 2
     assert len(trail.history(tenants=[str(OWNER), str(OTHER)])) == 2
 
 
-def test_taken(trail, moved):
+@pytest.mark.usefixtures("moved")
+def test_taken(trail):
     """Of what was taken from an organisation it sees that, but not what it is now."""
     taken, made = trail.history(tenants=[str(OWNER)])
     assert (made.action, taken.action) == ("insert", "update")
@@ -332,7 +335,8 @@ def test_taken(trail, moved):
     assert "Zoe" not in str(fields(taken))
 
 
-def test_given(trail, moved):
+@pytest.mark.usefixtures("moved")
+def test_given(trail):
     """Of what came to an organisation it does not see what it was before."""
     (given,) = trail.history(tenants=[str(OTHER)])
     assert given.before is None
@@ -340,14 +344,16 @@ def test_given(trail, moved):
     assert "Ann" not in str(fields(given))
 
 
-def test_moved_for_staff(trail, moved):
+@pytest.mark.usefixtures("moved")
+def test_moved_for_staff(trail):
     """Who sees both organisations sees what has changed."""
     for tenants in (None, [str(OWNER), str(OTHER)]):
         entry = trail.history(tenants=tenants)[0]
         assert ("name", "Ann", "Zoe") in fields(entry)
 
 
-def test_entry_for_tenants(trail, moved):
+@pytest.mark.usefixtures("moved")
+def test_entry_for_tenants(trail):
     """The same holds for a change by its number; that of others is unknown."""
     last, first = (each.position for each in trail.history())
     assert trail.entry(last, tenants=[str(OWNER)]).after is None
