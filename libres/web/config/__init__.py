@@ -10,6 +10,7 @@ from flask import Blueprint, request, url_for
 from libres.web.config import (
     audit,
     dashboard,
+    devices,
     logs,
     members,
     metrics,
@@ -24,6 +25,7 @@ from libres.web.config import (
 from libres.web.config.visiting import Visit
 
 _ALL: Final[tuple[Any, ...]] = (
+    devices,
     metrics,
     settings,
     audit,
@@ -74,6 +76,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("Settings", "settings.settings", is_for_staff=True),
     Section("Permissions", "permissions.chooser"),
     Section("Metrics", "metrics.metrics", is_for_staff=True),
+    Section("Devices", "devices.devices"),
 )
 
 
