@@ -107,6 +107,11 @@ def configure(
     context.set(SERVICE, _keyring(keys, current, issuer, audience))
 
 
+def keys_of(keys: Mapping[str, Any]) -> dict[str, Key]:
+    """Read keys that need only verify, as `configure` takes them. Raises Misuse."""
+    return {name: _key(name, given) for name, given in keys.items()}
+
+
 def keyring_of(context: Context) -> Keyring:
     """Return the keys of a context; else the secret of the environment.
 
@@ -129,7 +134,7 @@ def _keyring(
 ) -> Keyring:
     insist(keys, "At least one key is needed.")
     insist(issuer and audience, "Neither issuer nor audience can be empty.")
-    made = {name: _key(name, given) for name, given in keys.items()}
+    made = keys_of(keys)
     signing = next(iter(made)) if current is None else current
     insist(signing in made, f"There is no key {signing!r} among the keys.")
     message = f"The key {signing!r} is a public one and cannot sign."

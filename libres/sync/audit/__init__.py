@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from libres.sync.audit.offline import verify_export
 from libres.sync.audit.service import Audit
 from libres.sync.audit.tables import audited
 from libres.sync.audit.values import (
@@ -33,6 +34,7 @@ __all__ = (
     "Verdict",
     "audited",
     "setup",
+    "verify_export",
 )
 
 

@@ -35,7 +35,7 @@ class _Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class Head:
     """How far the feed says that it has got."""
 
     position: int = 0
@@ -65,7 +65,7 @@ def verify(
     given = [signatures.of_json(context.name, each) for each in anchors]
     numbering.number(context)
     with snapshot(context) as connection:
-        head = _head(connection, context.name)
+        head = head_of(connection, context.name)
         found = _Found(connection, context, head)
         found.compute(told)
         found.compare_head()
@@ -84,11 +84,12 @@ FROM sync_feeds WHERE context = :context
 ).bindparams(bindparam("context", type_=Text()))
 
 
-def _head(connection: Connection, context: str) -> _Head:
+def head_of(connection: Connection, context: str) -> Head:
+    """Return how far a feed says that it has got. One statement."""
     row = connection.execute(HEAD, {"context": context}).one_or_none()
     if row is None:
-        return _Head()
-    return _Head(
+        return Head()
+    return Head(
         position=row.position,
         digest=_bytes(row.digest),
         dropped=row.dropped,
@@ -279,7 +280,7 @@ WHERE context = :context AND position > :dropped AND NOT EXISTS (
 class _Found:
     """What is found, one after the other."""
 
-    def __init__(self, connection: Connection, context: Context, head: _Head) -> None:
+    def __init__(self, connection: Connection, context: Context, head: Head) -> None:
         self.connection, self.context, self.head = connection, context, head
         self.problems: list[_Problem] = []
         self.checked = self.erased = self.anchors = self.anchored = 0

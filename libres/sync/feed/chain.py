@@ -55,11 +55,15 @@ FROM (
 )
 """The salts of a new change, and its commitments."""
 
-ENTRY: Final = """\
-sha256(convert_to(jsonb_build_array(
+ENTRY_TEXT: Final = """\
+jsonb_build_array(
     {row}.context, {row}.position, {row}.seq, {row}.xid, {row}.tx_end, {row}.relation,
     {row}.key, {row}.operation, {row}.tenant, {row}.tenant_before, {row}.actor,
     {row}.request, {row}.reason, extract(epoch FROM {row}.at),
     extract(epoch FROM {row}.numbered)
-)::text, 'UTF8') || coalesce({row}.commitments, ''::bytea))"""
+)::text"""
+"""What is noted of a change, but for its values."""
+
+ENTRY: Final = f"""\
+sha256(convert_to({ENTRY_TEXT}, 'UTF8') || coalesce({{row}}.commitments, ''::bytea))"""
 """What a change adds to the chain."""
