@@ -8,7 +8,7 @@ As in `libres.modules.errors`, the docstring of a class is its message::
     │   ├── NotSetUp
     │   ├── InvalidName, AlreadyThere, UnknownEntity
     │   ├── InvalidFilter, InvalidPermissions, InvalidSetting
-    │   ├── InvalidPassword
+    │   ├── InvalidPassword, InvalidConfiguration
     │   ├── ChangedMeanwhile
     │   ├── KeysMissing
     │   └── NotKept, NotRevertible
@@ -35,6 +35,7 @@ from libres.modules.errors import LibresError
 __all__ = (
     "AlreadyThere",
     "ChangedMeanwhile",
+    "InvalidConfiguration",
     "InvalidFilter",
     "InvalidName",
     "InvalidPassword",
@@ -106,6 +107,13 @@ class InvalidSetting(SyncError):
 
 class InvalidPassword(SyncError):
     """This password cannot be used: the message says why."""
+
+
+class InvalidConfiguration(SyncError):
+    """This configuration cannot be applied, and nothing was changed."""
+
+    problems: Sequence[str]
+    """All that is wrong with it, each in a sentence."""
 
 
 class ChangedMeanwhile(SyncError):

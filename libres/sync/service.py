@@ -22,6 +22,7 @@ from libres.sync import (
     signing_in,
 )
 from libres.sync.capture import installing
+from libres.sync.configuration import Configuration
 from libres.sync.core_models import ALLOCATION, CHECK_IN, RESERVATION
 from libres.sync.devices import Devices
 from libres.sync.feed import keeping, numbering, worker
@@ -105,6 +106,11 @@ class Sync(ContextServicesMixin):
     def settings(self) -> Settings:
         """The settings that all processes of the context share."""
         return Settings(self.context)
+
+    @property
+    def configuration(self) -> Configuration:
+        """All of that as one document: exported, compared and applied."""
+        return Configuration(self.context)
 
     # The core -------------------------------------------------------------------------
 
