@@ -15,7 +15,15 @@ from sqlalchemy import DDL, bindparam, text
 
 from libres.sync.acting import Act, acting
 from libres.sync.capture.triggers import DIALECT
-from libres.sync.models import MODELS, SyncChange, SyncFeed, SyncPending
+from libres.sync.feed import erasing
+from libres.sync.models import (
+    MODELS,
+    AuditAnchor,
+    AuditErasure,
+    SyncChange,
+    SyncFeed,
+    SyncPending,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -41,6 +49,11 @@ EVERYTHING: Final = "current_setting('libres.feed', true) = 'all'"
 SEEING_THE_FEED: Final = text("SELECT set_config('libres.feed', 'all', true)")
 
 FEED: Final = (SyncPending.__table__, SyncChange.__table__)
+
+APPENDED: Final = tuple(
+    each.__table__ for each in (SyncChange, AuditAnchor, AuditErasure)
+)
+"""What is only added to."""
 
 SEQUENCES: Final = text(
     "SELECT pg_get_serial_sequence(:table, attname) FROM pg_attribute "
@@ -114,11 +127,12 @@ def grants(connection: Connection, models: Iterable[SyncModel], role: str) -> li
         told.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {to}")
         found = connection.execute(SEQUENCES, {"table": table}).scalars()
         told += [f"GRANT USAGE ON SEQUENCE {each} TO {to}" for each in found]
+    told.append(f"GRANT EXECUTE ON FUNCTION {erasing.NAME} TO {to}")
     return told
 
 
 def _rights(table: object) -> str:
-    if table is SyncChange.__table__:
+    if table in APPENDED:
         return "SELECT, INSERT"
     if table is SyncFeed.__table__:
         return "SELECT, INSERT, UPDATE"
