@@ -89,6 +89,16 @@ def discover(bases: Iterable[Any], registry: Registry) -> list[Proposal]:
     return sorted(found.values(), key=lambda each: each.name)
 
 
+def bases_of(registry: Registry) -> list[Any]:
+    """Return the declarative bases of registered models, but for those of libres."""
+    found: dict[int, Any] = {}
+    for each in registry:
+        known = getattr(each.model, "registry", None)
+        if hasattr(known, "mappers") and not issubclass(each.model, ORMBase):
+            found.setdefault(id(known), each.model)
+    return list(found.values())
+
+
 def _mappers(base: Any) -> Iterator[Mapper[Any]]:
     known: Any = getattr(base, "registry", None)
     insist(

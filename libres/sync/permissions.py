@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     case,
     delete,
+    func,
     literal,
     or_,
     select,
@@ -138,6 +139,21 @@ class Permissions(ContextServicesMixin):
         """Return whom the rights of each role are for: how many active members have
         it, and the names of some, by the id of the role. One statement."""
         return crews(self.session, self.context.name, organization)
+
+    def holders(
+        self, organizations: Collection[Organization] | None = None
+    ) -> dict[str, int]:
+        """Return how many roles may do anything with models, by the names of these; a
+        role counts once in each of the *organizations* (None: of all). One
+        statement."""
+        query = select(_TABLE.model, func.count().label("number")).where(
+            _TABLE.context == self.context.name, or_(*(_TABLE[each] for each in NAMES))
+        )
+        if organizations is not None:
+            ids = [each.id for each in organizations]
+            query = query.where(_TABLE.organization.in_(ids))
+        rows = fetch(self.session, query.group_by(_TABLE.model), {})
+        return {row.model: row.number for row in rows}
 
     def set_flag(
         self,

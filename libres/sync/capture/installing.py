@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import DDL, bindparam, text
+from sqlalchemy import ARRAY, DDL, Text, bindparam, text
 
 from libres.sync.capture.triggers import Capture
 from libres.sync.registry import SyncModel
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 ddl: Callable[[str], DDL] = DDL
 
 INSTALLED: Final = text("""\
-SELECT obj_description(pg_proc.oid, 'pg_proc') AS noted
-FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-WHERE tgrelid = to_regclass(:table) AND tgname = :name AND tgenabled IN ('O', 'A')
-""").bindparams(bindparam("table"), bindparam("name"))
+SELECT tgname::text AS name, obj_description(pg_proc.oid, 'pg_proc') AS noted
+FROM unnest(:tables, :names) AS given (relation, name)
+JOIN pg_trigger ON tgrelid = to_regclass(given.relation) AND tgname = given.name
+    AND tgenabled IN ('O', 'A')
+JOIN pg_proc ON pg_proc.oid = tgfoid
+""").bindparams(
+    bindparam("tables", type_=ARRAY(Text())), bindparam("names", type_=ARRAY(Text()))
+)
 
 NOTE: Final = "COMMENT ON FUNCTION {name}() IS '{digest}'"
 
@@ -31,7 +35,8 @@ def install(connection: Connection, context: str, models: Iterable[SyncModel]) -
     anew waits for all transactions that write to its table.
     """
     captures = [Capture(context, each) for each in models]
-    missing = [each for each in captures if not is_installed(connection, each)]
+    there = installed(connection, captures)
+    missing = [each for each in captures if each.model.name not in there]
     for capture in missing:
         for trigger in capture.triggers:
             for sql in trigger.creating:
@@ -52,11 +57,25 @@ def uninstall(connection: Connection, context: str, models: Iterable[SyncModel])
 
 def is_installed(connection: Connection, capture: Capture) -> bool:
     """Tell whether all triggers of a table are there as they should be, and on."""
-    for trigger in capture.triggers:
-        values = {"table": trigger.table, "name": trigger.name}
-        if connection.execute(INSTALLED, values).scalar() != capture.digest:
-            return False
-    return True
+    return bool(installed(connection, [capture]))
+
+
+def installed(connection: Connection, captures: Iterable[Capture]) -> set[str]:
+    """Return the names of the models of which all triggers are there as they should
+    be, and on. One statement."""
+    wanted = list(captures)
+    triggers = [each for capture in wanted for each in capture.triggers]
+    values = {
+        "tables": [each.table for each in triggers],
+        "names": [each.name for each in triggers],
+    }
+    rows = connection.execute(INSTALLED, values)
+    noted = {row.name: row.noted for row in rows}
+    return {
+        capture.model.name
+        for capture in wanted
+        if all(noted.get(each.name) == capture.digest for each in capture.triggers)
+    }
 
 
 def _run(connection: Connection, sql: str) -> None:
