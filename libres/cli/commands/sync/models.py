@@ -1,4 +1,4 @@
-"""``libres sync models``: what is synchronised, and what could be."""
+"""``libres sync models``: what is synchronised, what is switched on, what could be."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from libres.cli.commands.sync.opening import House, reads, show
+from libres.cli.commands.sync.opening import House, reads, show, writes
 from libres.cli.commands.sync.permissions import model_argument
 from libres.cli.syncing import Imported
 from libres.cli.terminal import printable
-from libres.sync.capture.installing import is_installed
+from libres.sync.capture.installing import installed
 from libres.sync.capture.triggers import Capture
 
 if TYPE_CHECKING:
@@ -24,16 +24,22 @@ def models() -> None:
 
 @models.command("list")
 @reads
-def list_models(house: House) -> None:
-    """List the models, and whether their changes are noted."""
+@click.option("--enabled", "wanted", flag_value="on", help="Those switched on only.")
+@click.option("--disabled", "wanted", flag_value="off", help="Those switched off only.")
+def list_models(house: House, wanted: str | None) -> None:
+    """List the models, whether they are switched on, and whether changes are noted."""
+    known = list(house.sync.registry)
+    noted, switches = _noted(house, known), _switches(house)
     rows = (
         (
             *(each.name, each.relation, len(each.fields)),
-            *(_tenant(each), each.policy, _is_noted(house, each)),
+            *(_tenant(each), each.policy),
+            *(switches[each.name], each.name in noted),
         )
-        for each in house.sync.registry
+        for each in known
+        if wanted in {None, "on" if switches[each.name] else "off"}
     )
-    show(["model", "table", "fields", "whose", "conflicts", "noted"], rows)
+    show(["model", "table", "fields", "whose", "conflicts", "on", "noted"], rows)
 
 
 def _tenant(model: SyncModel) -> str:
@@ -42,9 +48,72 @@ def _tenant(model: SyncModel) -> str:
     return "its handler knows" if model.tenant is None else model.tenant.name
 
 
-def _is_noted(house: House, model: SyncModel) -> bool:
-    capture = Capture(house.context.name, model)
-    return is_installed(house.sync.session.connection(), capture)
+def _switches(house: House) -> dict[str, bool]:
+    return {each.model: each.on for each in house.sync.switches.all()}
+
+
+def _noted(house: House, known: list[SyncModel]) -> set[str]:
+    captures = [Capture(house.context.name, each) for each in known]
+    return installed(house.sync.session.connection(), captures)
+
+
+@models.command("show")
+@reads
+@model_argument
+def show_model(house: House, model: str) -> None:
+    """Show a model: its table, whose its rows are, its switch, and who has rights."""
+    found = house.sync.registry.named(model)
+    rights = house.sync.permissions.holders()
+    facts = {
+        "model": found.name,
+        "table": found.relation,
+        "key": ", ".join(each.name for each in found.key),
+        "whose": _tenant(found),
+        "conflicts": found.policy,
+        "written by": _handler(found),
+        "switched on": _switches(house)[found.name],
+        "changes noted": found.name in _noted(house, [found]),
+        "roles with rights": rights.get(found.name, 0),
+        "written by clients": ", ".join(sorted(found.writable)),
+        "read only": ", ".join(sorted(found.fields.keys() - found.writable)),
+        "secret": ", ".join(sorted(found.secret)),
+    }
+    show(["fact", "value"], ((name, _plain(value)) for name, value in facts.items()))
+
+
+def _handler(model: SyncModel) -> str:
+    return "plain rows" if model.handler is None else type(model.handler).__name__
+
+
+def _plain(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+# Switches -----------------------------------------------------------------------------
+
+
+@models.command("enable")
+@writes
+@model_argument
+def enable(house: House, model: str) -> None:
+    """Switch a model on, for all organisations: who has rights pushes and pulls it."""
+    _switch(house, model, on=True)
+
+
+@models.command("disable")
+@writes
+@model_argument
+def disable(house: House, model: str) -> None:
+    """Switch a model off, for all organisations: nobody pushes or pulls it any more."""
+    _switch(house, model, on=False)
+
+
+def _switch(house: House, model: str, *, on: bool) -> None:
+    house.write(lambda: house.sync.switches.set(model, on))
+    house.say(f"{model} is switched {'on' if on else 'off'}.")
+
+
+# Fields, and what could be ------------------------------------------------------------
 
 
 @models.command("describe")
