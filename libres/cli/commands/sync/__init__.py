@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from libres.cli.commands.sync.config import config
 from libres.cli.commands.sync.cursor import cursor
 from libres.cli.commands.sync.device import device
 from libres.cli.commands.sync.devices import devices
 from libres.cli.commands.sync.doctor import doctor
 from libres.cli.commands.sync.feed import feed
 from libres.cli.commands.sync.filters import filters
+from libres.cli.commands.sync.logs import logs
 from libres.cli.commands.sync.models import models
 from libres.cli.commands.sync.org import org
 from libres.cli.commands.sync.permissions import permissions
@@ -34,6 +36,6 @@ def sync() -> None:
 
 for command in (
     *(setup, example, doctor, org, user, role, permissions, filters, resources),
-    *(models, devices, settings, cursor, feed, tokens, device),
+    *(models, devices, settings, config, cursor, feed, tokens, logs, device),
 ):
     sync.add_command(command)
