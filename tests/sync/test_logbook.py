@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert, text
 
 from libres.domain.days import UTC
 from libres.modules.errors import Misuse
@@ -139,3 +139,75 @@ def test_wrong(book):
         book.latest(Sought(since=datetime(2026, 11, 27)))  # noqa: DTZ001 - on purpose
     with pytest.raises(Misuse):
         book.latest(Sought(), limit=0)
+
+
+# Plans --------------------------------------------------------------------------------
+
+MANY = text("""\
+INSERT INTO sync_log (
+    context, at, "user", username, organization, operation, status, seconds
+)
+SELECT :context, timestamptz '2026-11-27 09:00Z' + number * interval '1 second',
+    (number % 500)::text, 'user ' || number % 500, md5((number % 50)::text)::uuid,
+    'push', 'success', 0.1
+FROM generate_series(1, 20000) AS number
+""")
+
+SOMEBODY = UUID("e4da3b7f-bbce-2345-d777-2b0674a318d5")
+"""An organisation with one record of 50: the MD5 of 5."""
+
+
+@pytest.fixture
+def looked_at(sync, book):
+    """Tells how many rows of a long log were read to find the latest records."""
+    session = sync.session
+    session.execute(MANY, {"context": sync.context.name})
+    session.execute(text("ANALYZE sync_log"))
+    sync.commit()
+    engine = session.get_bind()
+
+    def look(sought, before=None):
+        sent = []
+        event.listen(
+            engine, "before_cursor_execute", lambda *told: sent.append(told[2:4])
+        )
+        found = book.latest(sought, before)
+        (statement, parameters), *_ = sent
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters
+            ).scalar()
+        return len(found), rows_of(plan[0]["Plan"])
+
+    return look
+
+
+def rows_of(node):
+    """How many rows of the log a plan has read."""
+    read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    is_log = node.get("Relation Name") == "sync_log"
+    return is_log * node["Actual Loops"] * read + sum(
+        rows_of(each) for each in node.get("Plans", ())
+    )
+
+
+LATER = (START + timedelta(seconds=9000), 0)
+
+
+@pytest.mark.parametrize(
+    ("sought", "before", "count"),
+    [
+        (Sought(), None, 100),
+        (Sought(), LATER, 100),
+        (Sought(organizations=[SOMEBODY]), None, 100),
+        (Sought(organizations=[SOMEBODY]), LATER, 100),
+        (Sought(user="7"), None, 40),
+        (Sought(user="user 7"), None, 40),
+        (Sought(until=START + timedelta(seconds=51)), None, 50),
+    ],
+)
+def test_plans(looked_at, sought, before, count):
+    """A page of a long log reads little more than it shows."""
+    found, read = looked_at(sought, before)
+    assert found == count
+    assert read <= count + 100

@@ -15,6 +15,7 @@ from flask import (
     url_for,
 )
 
+from libres.db.models import Allocation, Reservation, ReservationBlocker
 from libres.sync.audit import Entry, standing
 from libres.sync.audit.tables import Tables
 from libres.sync.errors import NotRevertible, UnknownEntity
@@ -23,11 +24,13 @@ from libres.web.config.filtering import LARGEST, Filters
 from libres.web.config.paging import Page
 from libres.web.config.spreadsheet import csv_answer
 from libres.web.config.visiting import VISITOR, Visit, rule, visit
+from libres.web.directory import resources_of
 from libres.web.errors import NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from libres.db.scheduler import Scheduler
     from libres.sync.values import Organization
 
 page = Blueprint("audit", __name__)
@@ -37,6 +40,10 @@ FILTERS: Final = (
 )
 ACTIONS: Final = (("insert", "Added"), ("update", "Changed"), ("delete", "Deleted"))
 DONE: Final = dict(ACTIONS)
+
+CORE: Final = frozenset(
+    each.__tablename__ for each in (Allocation, Reservation, ReservationBlocker)
+)
 
 SECONDS: Final = 60
 """Between two looks at what is new."""
@@ -111,6 +118,7 @@ def change(position: int) -> ResponseReturnValue:
         drawn=differing.drawn(entry.changes),
         whole=differing.image(entry.before if entry.after is None else entry.after),
         mates=[_row(each, _names(here)) for each in _mates(here, entry)],
+        around=AROUND,
         may_revert=_may_revert(here, entry),
         is_known=Tables(here.context).of(entry.relation) is not None,
     )
@@ -137,11 +145,27 @@ def reverted(position: int) -> ResponseReturnValue:
     if form.errors:
         return _asks(here, entry, form.errors["reason"]), 422
     try:
-        here.write(lambda: here.audit.revert(position, reason=reason))
+        here.write(lambda: _undo(here, entry, reason))
     except NotRevertible as error:
         return _asks(here, entry, str(error)), 409
     flash(f"Change {position} is undone.", "good")
     return redirect(url_for(".trail", model=entry.model, id=entry.key), 303)
+
+
+def _undo(here: Visit, entry: Entry, reason: str | None) -> None:
+    scheduler = _scheduler(here, entry)
+    here.audit.revert(entry.position, reason=reason, scheduler=scheduler)
+
+
+def _scheduler(here: Visit, entry: Entry) -> Scheduler | None:
+    """Return what decides on a row of the core: that of its resource, if it is on the
+    list of those that are shown; None: the audit looks for that of an organisation."""
+    image = entry.after or entry.before or {}
+    if entry.relation not in CORE or here.tenants is not None:
+        return None
+    made = (each.scheduler(here.context) for each in resources_of(here.context).all())
+    resource = image.get("resource")
+    return next((each for each in made if str(each.resource) == resource), None)
 
 
 def _asks(here: Visit, entry: Entry, error: str | None = None) -> str:

@@ -7,6 +7,7 @@ is marked in what they differ.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -83,10 +84,23 @@ def side(value: Any) -> Side:
     if value == "":
         return Side("empty")
     if isinstance(value, str):
-        return Side("text", value, head=value)
+        text = visible(value)
+        return Side("text", text, head=text)
     is_plain = isinstance(value, bool | int | float)
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    text = visible(json.dumps(value, ensure_ascii=False, indent=2, default=str))
     return Side("plain" if is_plain else "json", text, head=text)
+
+
+def visible(text: str) -> str:
+    """Write out what would turn the text around it, or not be seen: it might deceive
+    who reads it."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 def _marked(old: str, new: str) -> tuple[Side, Side]:
