@@ -63,7 +63,8 @@ NAMES = {
     ),
     "libres.sync": (
         "AlreadyThere Applied ChangedMeanwhile Device DeviceState Filter Finding Flags "
-        "InvalidFilter InvalidName InvalidPassword InvalidPermissions InvalidSetting "
+        "InvalidConfiguration InvalidFilter InvalidName InvalidPassword "
+        "InvalidPermissions InvalidSetting "
         "KeysMissing Lag MalformedRequest Member Membership NewDevice NotKept "
         "NotPermitted NotRegistrable NotRevertible NotSetUp NotSignedIn Organization "
         "OwnedResource Proposal PullAnswer PushAnswer Registry RequestError "
@@ -83,6 +84,7 @@ NAMES = {
         "ClientError Device Edit Pulled Pushed Refused Row ServerAway SignInNeeded "
         "UnknownRow"
     ),
+    "libres.sync.configuration": "SECTIONS Configuration",
     "libres.sync.devices": "Devices",
     "libres.sync.errors": "SyncError RequestError",
     "libres.sync.filter_store": "Filters",

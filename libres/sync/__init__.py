@@ -15,6 +15,7 @@ from libres.sync.doctor import Finding
 from libres.sync.errors import (
     AlreadyThere,
     ChangedMeanwhile,
+    InvalidConfiguration,
     InvalidFilter,
     InvalidName,
     InvalidPassword,
@@ -65,6 +66,7 @@ __all__ = (
     "Filter",
     "Finding",
     "Flags",
+    "InvalidConfiguration",
     "InvalidFilter",
     "InvalidName",
     "InvalidPassword",
