@@ -52,3 +52,14 @@ def session_of(user):
     now = int(TimestampMixin.timestamp().timestamp())
     told = {"user": user.id, "version": user.version, "at": now}
     return {"libres_config": told}
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)> '",
+    "{{ 7*7 }}{% raw %} ${7*7}",
+    "שלום עולם",
+    "🦆" * 75 + "x" * 75,
+    "W" * 150,
+)
+"""Names that pages show as text, and nothing else; up to 150 letters."""
