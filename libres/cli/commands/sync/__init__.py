@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from libres.cli.commands.sync.audit import audit
 from libres.cli.commands.sync.config import config
 from libres.cli.commands.sync.cursor import cursor
 from libres.cli.commands.sync.device import device
@@ -36,6 +37,6 @@ def sync() -> None:
 
 for command in (
     *(setup, example, doctor, org, user, role, permissions, filters, resources),
-    *(models, devices, settings, config, cursor, feed, tokens, logs, device),
+    *(models, devices, settings, config, cursor, feed, audit, tokens, logs, device),
 ):
     sync.add_command(command)

@@ -13,26 +13,36 @@ from libres.cli.commands.sync.opening import (
     writes_anywhere,
 )
 from libres.db.scheduler import Scheduler
+from libres.sync import audit
 from libres.sync.examples import set_up_example
 
 
 @click.command()
 @writes_anywhere
-def setup(house: House) -> None:
+@click.option(
+    "--audit/--no-audit",
+    "with_audit",
+    default=True,
+    help="Note the configuration as well, and keep all changes for the audit.",
+)
+def setup(house: House, with_audit: bool) -> None:
     """Create the tables, and note the changes of all models from now on.
 
     Models are those of the core, and those that --models registers; their tables have
     to be there. May be repeated.
     """
-    house.write(lambda: _set_up(house))
+    house.write(lambda: set_up(house, with_audit=with_audit))
     number = counted(len(house.sync.registry), "model")
     house.say(f"Synchronisation is set up: changes of {number} are noted.")
 
 
-def _set_up(house: House) -> None:
+def set_up(house: House, *, with_audit: bool, slots: bool = False) -> None:
+    """Create what is missing in the database."""
     Scheduler(house.context, "", "UTC").setup_database()
     occupancy.setup(house.context)
     house.sync.setup()
+    if with_audit:
+        audit.setup(house.context, slots=slots)
 
 
 @click.command()
