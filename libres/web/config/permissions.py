@@ -81,12 +81,14 @@ def matrix(slug: str) -> ResponseReturnValue:
     rights = here.sync.permissions
     with here.reading():
         found, crews = rights.matrix(organization), rights.crews(organization)
+        switches = here.sync.switches.all()
     shown = _shown(found, request.args.get("role", ""))
     return render_template(
         "libres/config/permissions.html",
         organization=organization,
         may_change=here.may_change(slug),
         matrix=found,
+        off={each.model for each in switches if not each.on},
         roles=[_section(found, each, crews) for each in shown],
         names=_labels(found.roles),
         fits=_fits(found),

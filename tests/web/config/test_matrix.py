@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from io import BytesIO
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine
 
 from libres.sync.audit import Audit
+from libres.sync.matrix import Matrix
 from libres.sync.memberships import Memberships
 from libres.sync.permissions import Permissions
 from libres.sync.roles import Roles
+from libres.sync.switches import Switches
 from libres.sync.users import Users
 from libres.sync.values import ALL, NOTHING, Flags
 from libres.web.config import permissions as pages
@@ -21,8 +25,9 @@ from tests.fixtures.statements import counted_on
 
 CUSTOMER, NOTE, REPORT = "myapp.Customer", "myapp.Note", "myapp.Report"
 
-BUDGET = 5
-"""Statements: who visits and what they may, roles, rights, and who has the roles."""
+BUDGET = 7
+"""Statements: who visits and what they may, roles, rights, who has the roles, and two
+for what is switched off."""
 
 BOX = re.compile(r'<input type="checkbox"[^>]*>')
 RIGHT = re.compile(r'name="right" value="([^"]*)"')
@@ -143,6 +148,34 @@ def test_many_at_once(desk, admin, monkeypatch):
     assert "All roles" not in text
 
 
+def test_size(desk, admin, monkeypatch):
+    """With fifty models and ten roles the page is not larger than a picture."""
+    plain = Permissions.matrix
+
+    def matrix(self, organization):
+        found = plain(self, organization)
+        names = [f"application.of.the.host.Model{number}" for number in range(50)]
+        return Matrix(found.roles, tuple(names), found.rights)
+
+    monkeypatch.setattr(Permissions, "matrix", matrix)
+    add = Roles(desk.context).add
+    desk.do(lambda: [add(f"r{n}", f"R{n}", desk.organization) for n in range(6)])
+    text = admin.open(desk.path).text
+    assert len(BOX.findall(text)) == 50 * len(Flags._fields)
+    assert len(text) < 150_000
+
+
+def test_switched_off(desk, admin):
+    """A model that nobody can push or pull at the moment is said to be off."""
+    switches = Switches(desk.context)
+    assert "switched off" not in admin.open(desk.path).text
+    desk.do(lambda: switches.set(REPORT, False))
+    try:
+        assert "switched off" in admin.open(desk.path).text
+    finally:
+        desk.do(lambda: switches.set(REPORT, True))
+
+
 def test_users_of_a_role(desk, admin):
     """It is told how many have a role, and their names; who is out does not count."""
     text = admin.open(desk.path, role=str(desk.role.id)).text
@@ -251,6 +284,24 @@ def test_somebody_was_faster(desk, admin, staff):
     assert found.json["value"] is False
     assert found.json["flags"] == Flags(delete=True)._asdict()
     assert desk.of(REPORT) == (Flags(delete=True), 1)
+
+
+def test_at_the_same_moment(desk, admin, staff):
+    """Of two who are equally fast, one is told that the other was faster."""
+    barrier = Barrier(2)
+
+    def tick(tab, flag, token):
+        body, headers = desk.wish(flag=flag), {"X-CSRF-Token": token}
+        barrier.wait()
+        url = f"/config/{desk.path}update/"
+        return tab.http.post(url, json=body, headers=headers).status_code
+
+    racers = [(admin, "pull", admin.token), (staff, "push", staff.token)]
+    with ThreadPoolExecutor(2) as pool:
+        found = sorted(pool.map(lambda each: tick(*each), racers))
+    assert found == [200, 409]
+    flags, version = desk.of(REPORT)
+    assert (sum(flags), version) == (1, 1)
 
 
 WRONG = [
