@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -15,6 +17,7 @@ from libres import jobs
 from libres.context.registry import create_default_registry
 from libres.jobs import locking, noting, rooms, running
 from libres.jobs.values import Done, Failed, Job, Skip
+from libres.sync import configure
 from libres.sync.errors import UnknownEntity
 from libres.sync.models import SyncChange
 from tests.fixtures.races import race
@@ -297,6 +300,37 @@ def test_unknown(context, name):
     with pytest.raises(UnknownEntity) as raised:
         jobs.run(context, name)
     assert raised.value.kind == "job"
+
+
+def test_nothing_left_open(context, dsn):
+    """No job leaves a transaction behind, which would keep PostgreSQL from its own."""
+    configure(context, {"k1": "s" * 64})
+    found = [jobs.run(context, each.name) for each in jobs.JOBS]
+    assert {each.status for each in found} <= {"ok", "skipped"}, found
+    engine = create_engine(dsn, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert connection.scalar(text(OPEN)) == 0
+
+
+OPEN = """\
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+"""
+
+
+def test_light():
+    """Who imports jobs does not import what only some of them need."""
+    heavy = ("celery", "apscheduler", "flask", "apiflask", "click")
+    script = f"""
+import sys
+import libres.jobs
+print([each for each in {heavy!r} if each in sys.modules])
+"""
+    line = [sys.executable, "-c", script]
+    found = subprocess.run(  # noqa: S603 - a script of ours
+        line, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"
 
 
 # Due ----------------------------------------------------------------------------------
