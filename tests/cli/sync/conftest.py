@@ -74,12 +74,18 @@ def content(dsn):
         with engine.connect() as connection:
             return {
                 name: sorted(
-                    str(row) for row in connection.execute(text(f"TABLE {name}"))
+                    str([_plain(value) for value in row])
+                    for row in connection.execute(text(f"TABLE {name}"))
                 )
                 for name in inspect(connection).get_table_names()
             }
 
     return content
+
+
+def _plain(value):
+    """What is written as it is, wherever it lies in memory."""
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 @pytest.fixture
