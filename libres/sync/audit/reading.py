@@ -169,10 +169,11 @@ def _besides(criterion: Any) -> Any:
 
 def is_text(column: Any, text: str) -> Any:
     """Compare with a text; one that PostgreSQL cannot hold is in no row."""
-    return column == text if _can_be_held(text) else false()
+    return column == text if can_be_held(text) else false()
 
 
-def _can_be_held(text: object) -> bool:
+def can_be_held(text: object) -> bool:
+    """Tell whether PostgreSQL can hold a text."""
     try:
         TEXT.read(text)
     except InvalidValue:
@@ -194,7 +195,7 @@ def _owners(asked: Asked) -> list[Any]:
     """
     if asked.tenants is None:
         return [true()]
-    known = sorted({each for each in asked.tenants if _can_be_held(each)})
+    known = sorted({each for each in asked.tenants if can_be_held(each)})
     if not known:
         return [false()]
     now, once = _C.tenant, _C.tenant_before

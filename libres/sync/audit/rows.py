@@ -51,7 +51,12 @@ def is_noted(model: SyncModel, context: str) -> Any:
         return true()
     literal = "'" + context.replace("'", "''") + "'"
     noted = model.noted.format(row=THIS, context=literal)
-    return text(noted.replace(":", "\\:"))
+    return text(escaped(noted))
+
+
+def escaped(sql: str) -> str:
+    """Write SQL for text(), so that no colon in it begins a parameter."""
+    return sql.replace(":", "\\:")
 
 
 def without_secrets(model: SyncModel, image: Any) -> Any:

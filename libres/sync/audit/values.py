@@ -140,5 +140,9 @@ class Reverted:
     action: Action
     """What was done to the row."""
 
+    key: str
+    """The key of the row; another one than before if it was reserved, or allocated,
+    anew."""
+
     fields: tuple[str, ...] = ()
     """Which fields of it have their old values again."""

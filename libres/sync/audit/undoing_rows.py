@@ -1,0 +1,216 @@
+"""Undoes changes of plain rows: sets columns back, removes rows, brings them back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    bindparam,
+    delete,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from libres.sync import acting
+from libres.sync.audit import rows
+from libres.sync.audit.undoing import (
+    ERASED_SINCE,
+    NOTHING,
+    THERE,
+    Undone,
+)
+from libres.sync.audit.values import Reverted
+from libres.sync.capture.triggers import DIALECT
+from libres.sync.errors import NotRevertible
+from libres.sync.models import SyncSetting
+
+if TYPE_CHECKING:
+    from libres.sync.registry import SyncModel
+
+OURS: Final = "libres.sync."
+"""Begins the names of the models of the configuration."""
+
+UNKNOWN: Final = "This process does not know the columns {fields}: set them by hand."
+
+NEVER_NOTED: Final = (
+    "What {fields} held was never noted, and it cannot be empty: write the row by hand."
+)
+
+REFERRED_TO: Final = (
+    "Rows of {tables} refer to it, and would be changed as well: remove them first."
+)
+
+
+def undo(undone: Undone) -> Reverted:
+    """Undo a change of a plain row. Raises NotRevertible."""
+    return VERBS[undone.entry.action](undone)
+
+
+# Updates ------------------------------------------------------------------------------
+
+
+def _set_back(undone: Undone) -> Reverted:
+    changed = undone.entry.changes
+    if any(each.is_erased for each in changed):
+        raise NotRevertible(ERASED_SINCE)
+    own = _renewed(undone)
+    fixed = {each.name for each in undone.model.table.columns if each.computed}
+    fields = [each.field for each in changed if each.field not in {*own, *fixed}]
+    if not fields:
+        raise NotRevertible(NOTHING)
+    unknown = [name for name in fields if name not in _columns(undone.model)]
+    if unknown:
+        raise NotRevertible(UNKNOWN.format(fields=", ".join(unknown)))
+    undone.check_unchanged(fields)
+    _write(undone, fields, own)
+    return Reverted(undone.entry, "update", undone.entry.key, tuple(fields))
+
+
+def _write(undone: Undone, fields: Collection[str], own: dict[str, Any]) -> None:
+    target: Any = undone.model.table
+    was = undone.record(undone.before, "was", fields)
+    columns = _columns(undone.model)
+    values: dict[Any, Any] = {
+        columns[name]: select(was.c[name]).scalar_subquery() for name in fields
+    }
+    values |= {columns[name]: value for name, value in own.items() if value is not None}
+    query = update(target).values(values)
+    undone.session.execute(
+        query.where(rows.is_row(target, undone.model, undone.entry.key)),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _columns(model: SyncModel) -> dict[str, Any]:
+    return {each.name: each for each in model.table.columns}
+
+
+def _renewed(undone: Undone) -> dict[str, Any]:
+    """Return the columns that each change of a row renews, with their new values; None:
+    SQLAlchemy knows. They are not set back: a version only grows."""
+    model = undone.model
+    found: dict[str, Any] = {
+        each.name: None
+        for each in model.table.columns
+        if each.onupdate is not None or each.server_onupdate is not None
+    }
+    counter = inspect(model.model).version_id_col
+    if counter is None and model.name.startswith(OURS):
+        counter = model.table.columns.get("version")
+    if counter is not None:
+        found[counter.name] = counter + 1
+    if model.model is SyncSetting:
+        found |= {"changed": func.now(), "changed_by": acting.who_acts().actor}
+    return found
+
+
+# Inserts ------------------------------------------------------------------------------
+
+
+def _remove(undone: Undone) -> Reverted:
+    own = _renewed(undone)
+    image = undone.entry.after or {}
+    if any(each.is_erased for each in undone.entry.changes):
+        raise NotRevertible(ERASED_SINCE)
+    undone.check_unchanged([name for name in image if name not in own])
+    _check_references(undone)
+    target: Any = undone.model.table
+    undone.session.execute(
+        delete(target).where(rows.is_row(target, undone.model, undone.entry.key)),
+        execution_options={"synchronize_session": False},
+    )
+    return Reverted(undone.entry, "delete", undone.entry.key)
+
+
+REFERENCES: Final = text("""\
+SELECT conrelid::regclass::text AS relation,
+    (SELECT string_agg(
+        format('other.%I = this.%I', here.attname, there.attname), ' AND '
+     )
+     FROM unnest(conkey, confkey) AS pair (here_number, there_number)
+     JOIN pg_attribute AS here ON here.attrelid = conrelid AND here.attnum = here_number
+     JOIN pg_attribute AS there
+        ON there.attrelid = confrelid AND there.attnum = there_number) AS joined
+FROM pg_constraint
+WHERE contype = 'f' AND confrelid = to_regclass(:table)
+    AND confdeltype IN ('c', 'n', 'd') AND conparentid = 0
+ORDER BY relation
+""").bindparams(bindparam("table", type_=Text()))
+"""Which rows would go along with a row of a table, or forget it?"""
+
+
+def _check_references(undone: Undone) -> None:
+    """Refuse if other rows would be changed, which nobody has asked for."""
+    found = []
+    references = undone.session.execute(REFERENCES, {"table": undone.table})
+    for relation, joined in references.all():
+        table = rows.table_of(undone.model)
+        is_one = f"EXISTS (SELECT FROM {relation} AS other WHERE {joined})"
+        query = (
+            table.select()
+            .with_only_columns(text(rows.escaped(is_one)))
+            .where(rows.is_row(table, undone.model, undone.entry.key))
+        )
+        if undone.session.execute(query).scalar():
+            found.append(relation)
+    if found:
+        raise NotRevertible(REFERRED_TO.format(tables=", ".join(found)))
+
+
+# Deletes ------------------------------------------------------------------------------
+
+
+def _bring_back(undone: Undone) -> Reverted:
+    if any(each.is_erased for each in undone.entry.changes):
+        raise NotRevertible(ERASED_SINCE)
+    table = rows.table_of(undone.model)
+    is_there = table.select().where(rows.is_row(table, undone.model, undone.entry.key))
+    if undone.session.execute(is_there).first() is not None:
+        raise NotRevertible(THERE)
+    fields = _insertable(undone)
+    names = rows.escaped(", ".join(_quoted(name) for name in fields))
+    table_name = rows.escaped(undone.table)
+    image = f"jsonb_populate_record(NULL::{table_name}, CAST(:image AS jsonb))"
+    into = f"INSERT INTO {table_name} ({names}) OVERRIDING SYSTEM VALUE"
+    query = text(f"{into} SELECT {names} FROM {image}")
+    undone.session.execute(query, {"image": undone.before})
+    return Reverted(undone.entry, "insert", undone.entry.key, tuple(fields))
+
+
+def _quoted(name: str) -> str:
+    return str(DIALECT.identifier_preparer.quote(name))
+
+
+COLUMNS: Final = text("""\
+SELECT attname,
+    attgenerated = '' AND attname = ANY(:noted) AS is_written,
+    attnotnull AND NOT atthasdef AND attidentity = '' AND attname <> ALL(:noted)
+        AS is_missing
+FROM pg_attribute
+WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+ORDER BY attnum
+""").bindparams(
+    bindparam("table", type_=Text()), bindparam("noted", type_=ARRAY(Text()))
+)
+"""Which columns does an image fill, and which cannot be left empty?"""
+
+
+def _insertable(undone: Undone) -> list[str]:
+    """Return the columns that are written. Raises NotRevertible if others have to be,
+    of which nothing was noted."""
+    noted = sorted(undone.entry.before or {})
+    values = {"table": undone.table, "noted": noted}
+    columns = undone.session.execute(COLUMNS, values).all()
+    missing = [each.attname for each in columns if each.is_missing]
+    if missing:
+        raise NotRevertible(NEVER_NOTED.format(fields=", ".join(missing)))
+    return [each.attname for each in columns if each.is_written]
+
+
+VERBS: Final = {"update": _set_back, "insert": _remove, "delete": _bring_back}
