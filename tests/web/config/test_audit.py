@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from libres.sync.roles import Roles
 from libres.sync.users import Users
 from libres.sync.values import Flags
 from libres.web.config.spreadsheet import BOM
+from libres.web.directory import Directory, Place
 from tests.fixtures.statements import counted_on
 from tests.sync.models import Customer
 
@@ -225,6 +226,15 @@ def test_standing(shop, staff, admin):
     assert "libres sync audit verify" not in admin.open("audit/").text
 
 
+def test_signed(shop, admin):
+    """Once the chain is signed, it is said up to where."""
+    shop.add("John")
+    last = shop.audit.anchor()
+    assert f"Everything up to change {last} of {last} is signed" in (
+        admin.open("audit/").text
+    )
+
+
 # Filters ------------------------------------------------------------------------------
 
 
@@ -431,6 +441,29 @@ def test_revert(shop, admin):
     shown = admin.http.get(done.headers["Location"])
     assert positions(shown)[0] == entry.position
     assert f"Change {position} is undone." in shown.text
+
+
+def test_revert_reservation(shop, staff, admin):
+    """A reservation is undone by the scheduler of its resource, which is known."""
+    context = shop.house.context
+    name = f"room-{shop.office.slug}"
+    place = Place(name, "Room", "Europe/Zurich")
+    scheduler = place.scheduler(context)
+    span = tuple(datetime(2026, 11, 27, hour, tzinfo=UTC) for hour in (9, 10))
+
+    def reserved(_session):
+        Directory(context).put(place)
+        scheduler.allocate(span, partly_available=True)
+        return scheduler.reserve("john@example.org", span)
+
+    token = shop.act(reserved)
+    (entry,) = shop.audit.history("libres.Reservation", limit=1)
+    assert admin.open(f"audit/{entry.position}/revert/").status_code == 404
+    done = staff.send(f"audit/{entry.position}/revert/")
+    assert done.status_code == 303, done.text
+    (last,) = shop.audit.history("libres.Reservation", limit=1)
+    assert (last.action, last.key) == ("delete", entry.key)
+    assert shop.house.do(lambda: scheduler.reservations_by_token(token).all()) == []
 
 
 def test_not_revertible(shop, admin):
