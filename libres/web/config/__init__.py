@@ -26,17 +26,17 @@ from libres.web.config import (
 from libres.web.config.visiting import Visit
 
 _ALL: Final[tuple[Any, ...]] = (
-    devices,
-    metrics,
-    settings,
     audit,
     dashboard,
+    devices,
     logs,
     members,
+    metrics,
     models,
     organizations,
     permissions,
     roles,
+    settings,
     signin,
     users,
 )
@@ -75,11 +75,11 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("Users", "users.users", is_for_staff=True),
     Section("Permissions", "permissions.chooser"),
     Section("Models", "models.models"),
+    Section("Devices", "devices.devices"),
     Section("Audit", "audit.trail"),
     Section("Logs", "logs.log"),
-    Section("Settings", "settings.settings", is_for_staff=True),
     Section("Metrics", "metrics.metrics", is_for_staff=True),
-    Section("Devices", "devices.devices"),
+    Section("Settings", "settings.settings", is_for_staff=True),
 )
 
 

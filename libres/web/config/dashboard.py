@@ -66,9 +66,9 @@ def _cards(here: Visit, counted: Totals) -> Sequence[Card]:
         return url_for(f"libres.config.{endpoint}") if here.is_staff else None
 
     organizations = url_for("libres.config.organizations.organizations")
-    permissions = url_for("libres.config.permissions.chooser")
+    models = url_for("libres.config.models.models")
     return (
-        Card(counted.models, "models", permissions),
+        Card(counted.models, "models", models),
         Card(counted.organizations, "organisations", organizations),
         Card(counted.roles, "roles", staff("roles.roles")),
         Card(counted.users, "users", staff("users.users")),
@@ -93,7 +93,7 @@ def _findings(checks: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "Audit", checks["audit"]["status"], _audit(checks["audit"])
     if "disk" in checks:
         free = checks["disk"]["free"]
-        yield "Disk", checks["disk"]["status"], f"{free:.0%} of it are free."
+        yield "Disk", checks["disk"]["status"], f"{free:.0%} of it is free."
 
 
 def _pending(check: Mapping[str, Any]) -> str:

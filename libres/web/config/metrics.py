@@ -79,6 +79,8 @@ def metrics() -> ResponseReturnValue:
         measured=found,
         filters=filters,
         ranges=RANGES,
+        default=DEFAULT,
+        choices=[each for each in RANGES.items() if each[0] != DEFAULT],
         chosen=chosen,
         seconds=seconds_in_words,
     )

@@ -130,7 +130,7 @@ def test_health(staff, office, audited):
     )
     told = staff.open("").text
     assert "1 change waits for a number, the oldest for " in told
-    assert "50% of it are free." in told
+    assert "50% of it is free." in told
     assert "What is asked is written down." in told
     position = audited.execute("SELECT position FROM sync_feeds")[0].position
     told = staff.open("").text
