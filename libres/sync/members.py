@@ -115,7 +115,7 @@ def _user(row: Any) -> User:
     )
 
 
-# Who may ask, for whom, with which rights?
+# Who may ask, for whom, with which rights? None for models that are switched off.
 _SELECT: Final = """\
 SELECT o.id AS o_id, o.name AS o_name, o.slug AS o_slug, o.reference AS o_reference,
     r.id AS r_id, r.code AS r_code, r.name AS r_name, r.organization AS r_organization,

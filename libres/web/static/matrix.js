@@ -18,6 +18,7 @@
       this.told = row.querySelector("input[name=right]");
       this.boxes = [...row.querySelectorAll("input[name=on]")];
       this.queue = Promise.resolve();
+      this.waiting = 0;
       this.conflicts = 0;
     }
 
@@ -31,17 +32,14 @@
 
     was(index) { return this.parts.bits[index] === "1"; }
 
-    /* Keep what the server says, and show it in all boxes, or in one. */
-    keep(version, on, only) {
+    /* Keep what the server says. */
+    keep(version, on) {
       const bits = flags.map((flag) => (on[flag] ? "1" : "0")).join("");
       this.told.value = `${version}:${bits}:${this.model}`;
-      this.show(only);
     }
 
-    show(only) {
-      this.boxes.forEach((box, index) => {
-        if (only === undefined || only === index) box.checked = this.was(index);
-      });
+    show() {
+      this.boxes.forEach((box, index) => { box.checked = this.was(index); });
     }
 
     mark(index, kind) {
@@ -95,15 +93,19 @@
       const value = event.target.checked;
       const conflicts = line.conflicts;
       line.mark(index, "busy");
+      line.waiting += 1;
       // One after the other: each needs the version that the one before has made.
-      line.queue = line.queue.then(() => this.save(line, index, value, conflicts));
+      line.queue = line.queue.then(() => this.save(line, index, value, conflicts)).then(() => {
+        line.waiting -= 1;
+        if (!line.waiting) line.show(); // as the server says, whatever was ticked
+        this.count();
+      });
     }
 
     async save(line, index, value, conflicts) {
       const flag = flags[index];
       const name = `${flag} for ${line.model}`;
       if (conflicts !== line.conflicts) { // ticked before somebody else's was shown
-        line.show(index);
         line.mark(index, "bad");
         return;
       }
@@ -111,16 +113,14 @@
         const told = await this.send(this.form.dataset.update, { model: line.model, flag, value, version: line.version });
         if (told.status === 409) this.lost(line, index, told);
         else {
-          line.keep(told.version, told.flags, line.boxes[index].checked === value ? index : null);
+          line.keep(told.version, told.flags);
           line.mark(index, "good");
           say(`Saved: ${name} is ${value ? "on" : "off"}.`);
         }
       } catch (error) {
-        line.show(index);
         line.mark(index, "bad");
         say(`Not saved: ${name} is ${line.was(index) ? "on" : "off"} as before. ${error.message}`, true);
       }
-      this.count();
     }
 
     lost(line, index, told) {
@@ -170,6 +170,7 @@
         const isLost = cell.outcome === "conflict";
         if (isLost) { lost.push(cell.model); line.conflicts += 1; }
         line.keep(cell.version, cell.flags);
+        line.show();
         flags.forEach((flag, index) => {
           if (isLost) line.mark(index, "bad");
           else if (before[index] !== cell.flags[flag]) line.mark(index, "good");
