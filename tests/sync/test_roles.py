@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from libres.modules.errors import Misuse
 from libres.sync.errors import AlreadyThere, InvalidName, UnknownEntity
+from libres.sync.values import User
 
 
 def test_own_before_global(sync, acme, retail):
@@ -99,3 +101,77 @@ def test_not_a_member(sync, john, retail):
         sync.memberships.remove(john.user, retail)
     with pytest.raises(UnknownEntity):
         sync.memberships.set_active(john.user, retail, True)
+
+
+# Changing, and listing ----------------------------------------------------------------
+
+
+def test_change(sync, acme):
+    """A role gets another name, and other rights to pages; its code remains."""
+    role = sync.roles.add("buyers", "Buyers", acme)
+    changed = sync.roles.change(role, "Purchase", "audit")
+    assert changed == sync.roles.named("buyers", acme)
+    assert (changed.name, changed.pages, changed.id) == ("Purchase", "audit", role.id)
+
+
+def test_change_wrong(sync, acme):
+    """What a role cannot be is refused, as is one that is gone."""
+    role = sync.roles.add("buyers", "Buyers", acme)
+    with pytest.raises(InvalidName):
+        sync.roles.change(role, " ", None)
+    with pytest.raises(Misuse):
+        sync.roles.change(role, "Buyers", "root")
+    sync.rollback()
+    with pytest.raises(UnknownEntity):
+        sync.roles.change(role, "Buyers", None)
+
+
+def test_membership_of(sync, john, acme, retail):
+    """How somebody belongs to an organisation is told, and that they do not."""
+    found = sync.memberships.named(john.user, acme)
+    assert (found.role, found.user) == (john.role, john.user.id)
+    with pytest.raises(UnknownEntity):
+        sync.memberships.named(john.user, retail)
+
+
+def test_listed(sync, acme):
+    """Members are told with their users, by name, some of them, or by a part of it."""
+    role = sync.roles.named("users", acme)
+    for name in ("Zoe", "adam_%"):
+        sync.memberships.add(sync.users.add(name), acme, role)
+
+    def names(*about):
+        return [user.username for _, user in sync.memberships.listed(acme, *about)]
+
+    every = names()
+    assert every == sorted(every, key=str.lower)
+    assert {"adam_%", "Zoe", "john_manager"} <= set(every)
+    assert names("", 1, 2) == every[1:3]
+    assert names("M_%") == ["adam_%"]
+    assert names("nobody") == []
+
+
+def test_listed_of_host(sync, acme):
+    """Whom the table does not know is told without a user."""
+    role = sync.roles.named("users", acme)
+    sync.memberships.add(User("grace-7", "Grace"), acme, role)
+    found = {each.user: user for each, user in sync.memberships.listed(acme)}
+    assert found["grace-7"] is None
+
+
+def test_numbers(sync, acme, retail):
+    """How many belong to organisations is told for all of them at once."""
+    empty = sync.organizations.add("Empty", "empty")
+    found = sync.memberships.numbers([acme, retail, empty])
+    assert found[acme.id] == len(sync.memberships.of_organization(acme))
+    assert found[retail.id] == len(sync.memberships.of_organization(retail))
+    assert empty.id not in found
+
+
+def test_lock(sync, acme):
+    """What is gone cannot be locked."""
+    sync.organizations.lock(acme)
+    gone = sync.organizations.add("Gone", "gone")
+    sync.rollback()
+    with pytest.raises(UnknownEntity):
+        sync.organizations.lock(gone)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from libres.sync import passwords
 from libres.sync.errors import (
@@ -16,7 +17,7 @@ from libres.sync.errors import (
     InvalidPassword,
     UnknownEntity,
 )
-from libres.sync.models import SyncUser
+from libres.sync.models import SyncLog, SyncUser
 from libres.sync.passwords import Parameters
 from libres.sync.users import Users, users_of
 
@@ -231,6 +232,41 @@ def test_all(users):
         ("Ada", False),
         ("bob", True),
     ]
+
+
+def test_found(users):
+    """Users are found by a part of their names, in any case, some at a time."""
+    for name in ("bob", "Ada", "adam_%", "zoe"):
+        users.add(name)
+
+    def names(*about):
+        return [each.username for each in users.found(*about)]
+
+    assert names() == ["Ada", "adam_%", "bob", "zoe"]
+    assert names("aD") == ["Ada", "adam_%"]
+    assert names("_%") == ["adam_%"]
+    assert names("", 1, 2) == ["adam_%", "bob"]
+    assert names("\0") == names()
+
+
+def test_signed_in(users, context):
+    """When somebody has last signed in is told, not when they did something else."""
+    ada, bob, zoe = (users.add(name) for name in ("ada", "bob", "zoe"))
+    at = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    log = [(ada, "login", 0), (ada, "login", 2), (ada, "push", 3), (bob, "pull", 1)]
+    for user, operation, hours in log:
+        users.session.execute(
+            insert(SyncLog).values(
+                context=context.name,
+                user=user.id,
+                username=user.username,
+                operation=operation,
+                status="success",
+                seconds=0.1,
+                at=at + timedelta(hours=hours),
+            )
+        )
+    assert users.signed_in([ada, bob, zoe]) == {ada.id: at + timedelta(hours=2)}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from libres.sync.organizations import Organizations
 from libres.sync.roles import Roles
 from libres.sync.users import Users
 from libres.sync.values import User
-from libres.web import Caller
+from libres.web import Caller, WebSettings, create_app
 from tests.fixtures.statements import counted_on
 from tests.web.config.conftest import Tab
 
@@ -306,3 +306,15 @@ def test_actor(office, admin):
     assert admin.send(f"organizations/{office.slug}/roles/", **form).status_code == 303
     query = "SELECT actor FROM sync_pending ORDER BY seq DESC LIMIT 1"
     assert office.house.execute(query) == [(office.users["admin"].username,)]
+
+
+def test_too_often(office):
+    """Visitors are counted as all others are, and told to wait."""
+    context = office.house.context
+    settings = WebSettings(requests_per_minute=3)
+    app = create_app(context, settings, secret_key="x" * 20, secure_cookies=False)
+    tab = Tab(app, office.users["staff"])
+    assert [tab.open("").status_code for _ in range(4)] == [200, 200, 200, 429]
+    refused = tab.open("")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert "Too often" in refused.text
