@@ -365,9 +365,9 @@ class Sync(ContextServicesMixin):
     def drop_old_changes(self, until: datetime) -> int:
         """Drop changes that were numbered before a moment; return how many.
 
-        Devices that have not come for so long get all rows anew. In a transaction of
-        its own; nothing is numbered meanwhile. Raises Misuse for a moment without
-        timezone.
+        Devices that have not come for so long get all rows anew. Where there is an
+        audit, it keeps them: see `Audit.drop_old`. In a transaction of its own; nothing
+        is numbered meanwhile. Raises Misuse for a moment without timezone.
         """
         return keeping.drop_old(self.context, until)
 
