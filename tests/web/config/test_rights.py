@@ -69,6 +69,13 @@ ROUTES = {
     "POST permissions.save": CHANGED,
     "POST permissions.preview": CHANGED,
     "POST permissions.apply": CHANGED,
+    # what is watched
+    "GET devices.devices": SEEN,
+    "GET devices.devices_csv": SEEN,
+    "POST devices.new_key": CHANGED,
+    "POST devices.revoke": CHANGED,
+    "GET metrics.metrics": SEEN_BY_STAFF,
+    "GET metrics.metrics_csv": SEEN_BY_STAFF,
     # settings
     "GET settings.settings": SEEN_BY_STAFF,
     "POST settings.change": CHANGED_BY_STAFF,
