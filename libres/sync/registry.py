@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 
 from libres.sync.errors import AlreadyThere, NotRegistrable, UnknownEntity
-from libres.sync.fields import Field, InvalidValue, kind_of
+from libres.sync.fields import Field, InvalidValue, Kind, kind_of
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -234,8 +234,10 @@ def made(
     shared: bool,
     policy: str,
     handler: Any,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> SyncModel:
-    """Make a registered model; see `Registry.register`."""
+    """Make a registered model; see `Registry.register`. *kinds* are those of columns of
+    the key, by name, where their types do not tell."""
     mapper = _mapper(model)
     table = _table(mapper)
     if policy not in get_args(Policy):
@@ -248,7 +250,10 @@ def made(
     named = fields if fields is not None else _visible(mapper, owner, hidden)
     fixed = {_column(mapper, each).name for each in readonly}
     key = [mapper.get_property_by_column(each).key for each in table.primary_key]
-    fields_of_key = tuple(_field(mapper, each, fixed) for each in key)
+    fields_of_key = tuple(
+        replace(field, kind=(kinds or {}).get(field.name, field.kind))
+        for field in (_field(mapper, each, fixed) for each in key)
+    )
     if not KEYS.issuperset(each.kind.name for each in fields_of_key):
         message = f"The key of {table.name} must consist of {', '.join(sorted(KEYS))}."
         raise NotRegistrable(message)

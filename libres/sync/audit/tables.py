@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from libres.db.models import ReservationBlocker, ReservedSlot
+from libres.domain.days import UTC
 from libres.sync import registry
 from libres.sync.core_models import CHECK_IN, OWNER_OF_ROW, Names, models_of
 from libres.sync.errors import UnknownEntity
+from libres.sync.fields import Kind
 from libres.sync.models import (
     AuditErasure,
     SyncDevice,
@@ -113,6 +116,31 @@ def core(context: Context) -> list[SyncModel]:
     return [*found, blockers]
 
 
+def slot() -> SyncModel:
+    """Make the model of slots: a part of their key is a time, in UTC."""
+    made = registry.made(
+        *(ReservedSlot, SLOT, None, (), (), ()),
+        shared=True,
+        policy="reject",
+        handler=None,
+        kinds={"start": KEY_IN_UTC},
+    )
+    return replace(made, tenant_sql=OWNER_OF_ROW, shared=False)
+
+
+def _load_key(noted: str) -> datetime:
+    moment = datetime.fromisoformat(noted)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _with_zone(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
+
+
+KEY_IN_UTC: Final = Kind("text", _with_zone, lambda moment: moment, _load_key)
+"""A moment as part of a key, as the column has it: in UTC, which it does not say."""
+
+
 # What is audited in this process ------------------------------------------------------
 
 _audited: Final[WeakKeyDictionary[Context, Registry]] = WeakKeyDictionary()
@@ -164,6 +192,6 @@ def add(context: Context, models: Iterable[Any], *, slots: bool) -> None:
     """
     known = audited_of(context)
     if slots:
-        known.replace(audited(ReservedSlot, SLOT, tenant_sql=OWNER_OF_ROW))
+        known.replace(slot())
     for each in models:
         known.replace(each if isinstance(each, SyncModel) else audited(each))

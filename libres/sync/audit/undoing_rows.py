@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from sqlalchemy import (
     ARRAY,
@@ -31,6 +31,8 @@ from libres.sync.errors import NotRevertible
 from libres.sync.models import SyncSetting
 
 if TYPE_CHECKING:
+    from sqlalchemy import Column
+
     from libres.sync.registry import SyncModel
 
 OURS: Final = "libres.sync."
@@ -173,14 +175,41 @@ def _bring_back(undone: Undone) -> Reverted:
     is_there = table.select().where(rows.is_row(table, undone.model, undone.entry.key))
     if undone.session.execute(is_there).first() is not None:
         raise NotRevertible(THERE)
-    fields = _insertable(undone)
-    names = rows.escaped(", ".join(_quoted(name) for name in fields))
-    table_name = rows.escaped(undone.table)
-    image = f"jsonb_populate_record(NULL::{table_name}, CAST(:image AS jsonb))"
-    into = f"INSERT INTO {table_name} ({names}) OVERRIDING SYSTEM VALUE"
-    query = text(f"{into} SELECT {names} FROM {image}")
-    undone.session.execute(query, {"image": undone.before})
-    return Reverted(undone.entry, "insert", undone.entry.key, tuple(fields))
+    written, filled = _insertable(undone)
+    undone.session.execute(_inserting(undone, written, filled))
+    return Reverted(undone.entry, "insert", undone.entry.key, tuple(written))
+
+
+def _inserting(
+    undone: Undone, written: Sequence[str], filled: Sequence[Column[Any]]
+) -> Any:
+    """Return the statement that inserts an image; values of other columns are drawn."""
+    into = ", ".join(_quoted(name) for name in [*written, *(e.name for e in filled)])
+    kinds = [each.type.compile(dialect=DIALECT) for each in filled]
+    drawn = [f"CAST(:drawn_{n} AS {kind})" for n, kind in enumerate(kinds)]
+    told = ", ".join([*(rows.escaped(_quoted(name)) for name in written), *drawn])
+    table = rows.escaped(undone.table)
+    statement = f"""\
+INSERT INTO {table} ({rows.escaped(into)}) OVERRIDING SYSTEM VALUE
+SELECT {told} FROM jsonb_populate_record(NULL::{table}, CAST(:image AS jsonb))"""
+    return text(statement).bindparams(
+        bindparam("image", undone.before, type_=Text()),
+        *(
+            bindparam(f"drawn_{n}", _default(each), type_=each.type)
+            for n, each in enumerate(filled)
+        ),
+    )
+
+
+def _default(column: Column[Any]) -> Any:
+    """Return what Python fills a column with."""
+    default: Any = column.default
+    return default.arg(None) if default.is_callable else default.arg
+
+
+def _has_default(column: Column[Any] | None) -> TypeGuard[Column[Any]]:
+    default: Any = None if column is None else column.default
+    return default is not None and (default.is_callable or default.is_scalar)
 
 
 def _quoted(name: str) -> str:
@@ -201,16 +230,18 @@ ORDER BY attnum
 """Which columns does an image fill, and which cannot be left empty?"""
 
 
-def _insertable(undone: Undone) -> list[str]:
-    """Return the columns that are written. Raises NotRevertible if others have to be,
-    of which nothing was noted."""
-    noted = sorted(undone.entry.before or {})
-    values = {"table": undone.table, "noted": noted}
+def _insertable(undone: Undone) -> tuple[list[str], list[Column[Any]]]:
+    """Return the columns that are written as they were noted, and those that Python
+    fills. Raises NotRevertible if there are others that cannot be left empty."""
+    values = {"table": undone.table, "noted": sorted(undone.entry.before or {})}
     columns = undone.session.execute(COLUMNS, values).all()
+    known = _columns(undone.model)
     missing = [each.attname for each in columns if each.is_missing]
-    if missing:
-        raise NotRevertible(NEVER_NOTED.format(fields=", ".join(missing)))
-    return [each.attname for each in columns if each.is_written]
+    unknown = [name for name in missing if not _has_default(known.get(name))]
+    if unknown:
+        raise NotRevertible(NEVER_NOTED.format(fields=", ".join(unknown)))
+    written = [each.attname for each in columns if each.is_written]
+    return written, [known[name] for name in missing]
 
 
 VERBS: Final = {"update": _set_back, "insert": _remove, "delete": _bring_back}

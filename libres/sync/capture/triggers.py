@@ -17,7 +17,10 @@ from sqlalchemy.dialects import postgresql
 
 from libres.sync.registry import SyncModel
 
-DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+DIALECT: Final = postgresql.dialect(  # type: ignore[no-untyped-call]
+    paramstyle="named"
+)
+"""Quotes names; those with percent signs as they are."""
 
 EVENTS: Final = {
     "INSERT": "AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh",
