@@ -16,6 +16,7 @@ from libres.sync.capture.triggers import LONGEST, Capture
 from libres.sync.errors import NotRegistrable
 from libres.sync.models import SyncChange, SyncPending
 from libres.sync.registry import Registry
+from tests.fixtures.statements import counted
 from tests.sync.models import Base, Country, Customer, Seat
 
 ACME = UUID(int=1)
@@ -155,6 +156,17 @@ def test_switched_off(sync):
     sync.session.execute(text(f"ALTER TABLE countries DISABLE TRIGGER {name}"))
     assert installing.install(connection, sync.context.name, sync.registry) == 1
     assert installing.is_installed(connection, Capture(sync.context.name, model))
+
+
+def test_looked_at_in_one_statement(sync):
+    """Whether triggers are there is asked once, for however many models."""
+    connection = sync.session.connection()
+    captures = [Capture(sync.context.name, each) for each in sync.registry]
+    sync.session.execute(text("ALTER TABLE customers DISABLE TRIGGER USER"))
+    with counted(sync.session) as statements:
+        found = installing.installed(connection, captures)
+    assert len(statements) == 1
+    assert found == {each.name for each in sync.registry} - {"myapp.Customer"}
 
 
 def test_stopped(sync, noted):

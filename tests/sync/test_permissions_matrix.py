@@ -227,6 +227,31 @@ def test_judge():
     assert became.right == Right(Flags(pull=True, read=True), 8)
 
 
+# Who it is for ------------------------------------------------------------------------
+
+
+def test_crews(sync, rights, shop, clerk):
+    """All active members count; of many, some are named, in the order of names."""
+    for number in range(52):
+        user = sync.users.add(f"clerk_{number:02}")
+        sync.memberships.add(user, shop, clerk)
+    sync.memberships.set_active(user, shop, False)
+    crew = rights.crews(shop)[clerk.id]
+    assert (crew.number, len(crew.names)) == (51, 50)
+    assert crew.names[:2] == ("clerk_00", "clerk_01")
+
+
+def test_holders(rights, shop, acme, clerk):
+    """Roles count that may do anything, once in each organisation."""
+    before = rights.holders().get("myapp.Seat", 0)
+    for organization in (shop, acme):
+        rights.grant(organization, clerk, "myapp.Seat", "pull")
+    rights.set(shop, clerk, "myapp.Note", NOTHING)
+    assert rights.holders()["myapp.Seat"] - before >= 1
+    assert rights.holders([shop]) == {"myapp.Seat": 1}
+    assert rights.holders([]) == {}
+
+
 # Documents ----------------------------------------------------------------------------
 
 

@@ -66,6 +66,18 @@ def test_dry_run(done, content, command):
     assert content() != before
 
 
+def test_start(house, done, is_on, content):
+    """New models can start off; those that are there stay on."""
+    before = content()
+    dry = done("models start --dry-run", "off")
+    assert content() == before
+    said = done("models start", "off")
+    assert dry.endswith(said)
+    assert said == "New models start switched off.\n"
+    assert is_on()
+    assert house.settings.get("models_start_off") is True
+
+
 @pytest.mark.usefixtures("house")
 @pytest.mark.parametrize("command", ["enable", "disable", "show"])
 @pytest.mark.parametrize("model", ["myapp.customer", "x", "\x1b[31m"])

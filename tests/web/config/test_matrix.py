@@ -275,6 +275,18 @@ def test_by_code(desk, staff):
     assert desk.update(staff, role=desk.role.code).status_code == 200
 
 
+def test_code_of_two_roles(desk, admin):
+    """A code means the role of the organisation before that of all."""
+    code = f"twin-{desk.office.slug}"
+    roles = Roles(desk.context)
+    twin = desk.do(lambda: roles.add(code, "Of all"))
+    own = desk.do(lambda: roles.add(code, "Ours", desk.organization))
+    assert desk.update(admin, role=code).status_code == 200
+    assert desk.do(lambda: desk.rights.of(desk.organization, own))
+    assert desk.update(admin, role=str(twin.id)).status_code == 200
+    assert desk.do(lambda: desk.rights.of(desk.organization, twin))
+
+
 def test_somebody_was_faster(desk, admin, staff):
     """The second of two who look at the same is told what it is now."""
     assert desk.update(staff, flag="delete").status_code == 200

@@ -113,6 +113,18 @@ def _switch(house: House, model: str, *, on: bool) -> None:
     house.say(f"{model} is switched {'on' if on else 'off'}.")
 
 
+@models.command("start")
+@writes
+@click.argument("state", type=click.Choice(["on", "off"]))
+def start(house: House, state: str) -> None:
+    """Say whether models that are registered from now on start switched on or off.
+
+    What is on or off now stays so.
+    """
+    house.write(lambda: house.sync.switches.set_start_off(state == "off"))
+    house.say(f"New models start switched {state}.")
+
+
 # Fields, and what could be ------------------------------------------------------------
 
 
