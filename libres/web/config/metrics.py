@@ -29,6 +29,9 @@ page = Blueprint("metrics", __name__)
 RANGES: Final = {"1": "The last 24 hours", "7": "7 days", "30": "30 days"}
 DEFAULT: Final = "7"
 
+MOST_CHARTS: Final = 6
+"""Of operations; the table has all."""
+
 HEADER: Final = (
     *("time", "operation", "model", "batch", "seconds", "grade"),
     *("statements", "memory_mb"),
@@ -50,18 +53,14 @@ class Measured:
     """As ``GET /api/sync/performance/`` tells it."""
 
     @property
+    def operations(self) -> Sequence[str]:
+        """What was asked for."""
+        return sorted({each.operation for each in self.steps})
+
+    @property
     def is_empty(self) -> bool:
         """Nothing was."""
         return not self.rows and not self.steps
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """An hour or a day, and how many requests were answered in it, or refused."""
-
-    label: str
-    done: int
-    failed: int
 
 
 @page.get("/metrics/")
@@ -102,10 +101,13 @@ def _measured(here: Visit, days: int, now: datetime) -> Measured:
     )
 
 
-def _drawn(found: Measured, now: datetime) -> dict[str, Markup]:
-    slots = _slots(found, now)
+def _drawn(found: Measured, now: datetime) -> dict[str, Any]:
+    begins = list(_begins(found.since, now, found.step))
     return {
-        "requests_chart": _requests_chart(slots, found.step),
+        "requests_charts": [
+            (operation, _requests_chart(number, operation, found, begins))
+            for number, operation in enumerate(found.operations[:MOST_CHARTS])
+        ],
         "durations_chart": _durations_chart(found.rows),
         "percentiles_chart": _percentiles_chart(found.summaries),
     }
@@ -137,19 +139,6 @@ def seconds_in_words(seconds: float) -> str:
 # Hours and days -----------------------------------------------------------------------
 
 
-def _slots(found: Measured, now: datetime) -> list[Slot]:
-    """Return all hours or days, those without any request as well."""
-    written = "%H:%M" if found.step == "hour" else "%m-%d"
-    return [
-        Slot(
-            f"{began:{written}}",
-            sum(each.done for each in found.steps if each.began == began),
-            sum(each.failed for each in found.steps if each.began == began),
-        )
-        for began in _begins(found.since, now, found.step)
-    ]
-
-
 def _begins(since: datetime, now: datetime, step: Unit) -> Iterator[datetime]:
     began = since.replace(minute=0, second=0, microsecond=0)
     if step == "day":
@@ -162,14 +151,21 @@ def _begins(since: datetime, now: datetime, step: Unit) -> Iterator[datetime]:
 # Charts -------------------------------------------------------------------------------
 
 
-def _requests_chart(slots: Sequence[Slot], step: str) -> Markup:
-    done, failed = sum(x.done for x in slots), sum(x.failed for x in slots)
+def _requests_chart(
+    number: int, operation: str, found: Measured, begins: Sequence[datetime]
+) -> Markup:
+    """Draw how many requests there were: hours and days without any as well."""
+    written = "%H:%M" if found.step == "hour" else "%m-%d"
+    there = {each.began: each for each in found.steps if each.operation == operation}
+    none = Step(found.since, operation, 0, 0)
+    shown = [(began, there.get(began, none)) for began in begins]
+    done, failed = sum(x.done for _, x in shown), sum(x.failed for _, x in shown)
     return charts.bars(
-        "requests",
-        f"Requests per {step}",
+        f"requests-{number}",
+        f"Requests per {found.step}: {operation}",
         f"{done + failed} requests, {failed} of which were refused: the upper part of "
         "each bar. The table below has the numbers.",
-        [Bar(each.label, (each.done, each.failed)) for each in slots],
+        [Bar(f"{began:{written}}", (x.done, x.failed)) for began, x in shown],
     )
 
 

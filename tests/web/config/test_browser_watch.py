@@ -70,7 +70,7 @@ def test_charts(signed_in):
         each.get_attribute("aria-labelledby") for each in light.locator("svg").all()
     ]
     assert len(names) == len(set(names)) == 3
-    assert light.get_by_role("img", name="Requests per day").is_visible()
+    assert light.get_by_role("img", name="Requests per day: push").is_visible()
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -126,6 +126,15 @@ def test_days(staff, log):
     assert 'class="two-of"' in told
 
 
+def test_operations(staff, log):
+    """Each operation has a chart of its own."""
+    for operation in ("push", "pull"):
+        log(operation=operation)
+    told = staff.open("metrics/").text
+    for operation in ("push", "pull"):
+        assert f"Requests per day: {operation}</title>" in told
+
+
 def test_hours(staff, log):
     """The last 24 hours are told by the hour."""
     log(ago=timedelta(hours=3))
