@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 
 from libres.sync.memberships import Memberships
 from libres.sync.organizations import Organizations
 from libres.sync.roles import Roles
 from libres.sync.users import Users
 from libres.sync.values import User
-from libres.web import Caller, WebSettings, create_app
+from libres.web import Caller, WebSettings, blueprint, create_app
 from tests.fixtures.statements import counted_on
 from tests.web.config.conftest import Tab
 
@@ -54,6 +55,28 @@ def test_json_of_others(auditor, office):
     found = auditor.post(path, {"username": "ada"})
     assert found.status_code == 403
     assert found.content_type == "application/problem+json"
+
+
+def test_form_of_nobody(office):
+    """Who sends a form after their session is over is led to where one signs in."""
+    path = f"organizations/{office.slug}/members/"
+    found = office.tab().send(path, username="ada")
+    assert found.status_code == 401
+    assert '<a href="/config/sign-in/">Sign in</a>' in found.text
+    assert "/members/" not in found.text.partition("<main")[2]
+
+
+def test_mounted(office):
+    """Mounted by another application, the pages lead to themselves."""
+    host = Flask("host")
+    host.config.update(SECRET_KEY="signs cookies", SESSION_COOKIE_NAME="libres")
+    host.register_blueprint(blueprint(office.house.context), url_prefix="/booking")
+    http = Tab(host, office.users["admin"]).http
+    page = http.get("/booking/config/organizations/", headers=HTML)
+    assert f'href="/booking/config/organizations/{office.slug}/"' in page.text
+    found = host.test_client().get("/booking/config/organizations/", headers=HTML)
+    leads = "/booking/config/sign-in/?next=/booking/config/organizations/"
+    assert found.headers["Location"] == leads
 
 
 # Until when ---------------------------------------------------------------------------
