@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from libres.sync.errors import InvalidConfiguration
 from libres.sync.permissions import Applied
 from libres.sync.settings import DEFAULTS
 from libres.sync.values import Flags, User
+from tests.fixtures.races import race
 from tests.fixtures.statements import counted
 from tests.sync import models
 
@@ -288,6 +290,33 @@ def test_database_refuses(configured, document, context):
     with pytest.raises(Exception, match="division"):
         context.transaction(apply)
     assert configured.export("settings")["settings"]["feed_kept"] == 7
+
+
+def apply_elsewhere(dsn, document):
+    """Apply a document in another process; return how much was created."""
+    context = create_default_registry().register_context("test")
+    context.set_setting("dsn", dsn)
+    sync = Sync(context)
+    models.register(sync.registry)
+    sync.register_core()
+    try:
+        done = context.transaction(lambda: sync.configuration.apply(document))
+    finally:
+        context.get_service("session_provider").stop_service()
+    return sum(each.created for each in done.values())
+
+
+def test_at_once(dsn, configured):
+    """Of two who apply the same at once, one creates it, and both succeed."""
+    document = {
+        "organizations": [{"slug": "new", "name": "New"}],
+        "roles": [{"organization": "new", "code": "staff", "name": "Staff"}],
+        "permissions": [{"organization": "new", "role": "staff", "model": CUSTOMER}],
+    }
+    configured.commit()
+    found = race([partial(apply_elsewhere, dsn, document)] * 2)
+    assert [each.text for each in found] == ["", ""]
+    assert sorted(each.value for each in found) == [0, 3]
 
 
 # Users of a host ----------------------------------------------------------------------
