@@ -19,6 +19,7 @@ from libres.sync.audit.tables import Tables
 from libres.sync.audit.values import Erased
 from libres.sync.feed import numbering
 from libres.sync.models import AuditErasure
+from libres.sync.registry import registry_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -63,6 +64,20 @@ WHERE context = :context AND (
 row."""
 
 
+TOLD_ANEW: Final = text("""\
+UPDATE sync_feeds SET kept = last.position
+FROM (
+    SELECT max(position) AS position FROM sync_changes
+    WHERE context = :context AND relation = :relation AND key = :key
+) AS last
+WHERE context = :context AND kept < last.position
+""").bindparams(
+    *(bindparam(name, type_=Text()) for name in ("context", "relation", "key"))
+)
+"""Devices that have not heard of the last change cannot do so any more: what they would
+be told is not how the row is, so they get all rows anew."""
+
+
 def erase(
     context: Context,
     model: Any,
@@ -89,6 +104,8 @@ def erase(
     count = session.execute(ERASE, asked, bind_arguments=BIND).scalar()
     if count:
         _redact(session, found, row)
+        if found.relation in registry_of(context).by_relation:
+            session.execute(TOLD_ANEW, row, bind_arguments=BIND)
     return Erased(changes=int(count or 0), fields=tuple(names))
 
 

@@ -8,11 +8,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from libres.modules.errors import Misuse
 from libres.sync.audit import ERASED
-from libres.sync.errors import UnknownEntity
+from libres.sync.errors import ResyncRequired, UnknownEntity
 from libres.sync.keyring import configure
 from libres.sync.models import AuditErasure, SyncApplied, SyncOrganization
 from tests.sync.audit.conftest import OWNER
 from tests.sync.models import Customer, Seat
+from tests.sync.pulls import ACME, Phone, member_of
 
 MODEL = "myapp.Customer"
 OTHERS = "SELECT count(*) FROM sync_changes WHERE sync_changes::text LIKE :wanted"
@@ -242,3 +243,21 @@ def test_answers(session, context, ada, erase):
         {"status": "unchanged"},
         {"status": "unchanged", "row": other},
     ]
+
+
+def test_devices(context, trail, sync, session, customer, erase):
+    """Who is behind gets all rows anew, as they are, and who is not notices nothing."""
+    configure(context, {"one": "s" * 40})
+    late, quick = (Phone(sync, member_of()) for _each in range(2))
+    late.catch_up()
+    made = customer("Ada", organization=ACME, department="Engines")
+    key = made.id
+    session.commit()
+    quick.catch_up()
+    erase(MODEL, key, ["name"])
+    assert quick.pull()["data"] == []
+    with pytest.raises(ResyncRequired):
+        sync.pull(late.member, {"cursor": late.cursor})
+    (row,) = late.catch_up().values()
+    assert row["name"] == "Ada"
+    assert trail.verify().is_good
