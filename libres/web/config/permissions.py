@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MOST: Final = 200
 """Rights that are shown at once; of more, those of one role at a time."""
 
+NAMED: Final = 5
+"""Models that are named in a message."""
+
 MEANINGS: Final[Mapping[str, str]] = {
     "push": "send changes at all; which ones, create, update and delete say",
     "pull": "fetch what has changed; it needs read as well",
@@ -265,6 +268,13 @@ def _cell(became: Became) -> dict[str, Any]:
     }
 
 
+def _some(names: list[str]) -> str:
+    """Name some: what is flashed has to fit into a cookie."""
+    named = ", ".join(names[:NAMED])
+    more = len(names) - NAMED
+    return f"{named}, and {more} more" if more > 0 else named
+
+
 def _summary(role: Role, became: list[Became]) -> Iterable[tuple[str, str]]:
     """Say what has become of a form."""
     lost = [each.model for each in became if each.outcome == "conflict"]
@@ -277,6 +287,6 @@ def _summary(role: Role, became: list[Became]) -> Iterable[tuple[str, str]]:
     if lost:
         message = (
             f"{role.name}: somebody else has changed meanwhile what it may do with "
-            f"{', '.join(lost)}. That was left as it is: look at it, and decide again."
+            f"{_some(lost)}. That was left as it is: look at it, and decide again."
         )
         yield "bad", message

@@ -477,6 +477,17 @@ def test_form_too_late(desk, admin):
     assert REPORT in text
 
 
+def test_many_too_late(desk, admin, monkeypatch):
+    """Of many that were changed meanwhile some are named: it has to fit a cookie."""
+    monkeypatch.setattr(pages, "NAMED", 2)
+    lines = desk.form(admin)
+    for line in lines:
+        desk.grant(line.split(":", 2)[2], "delete")
+    form = {"role": str(desk.role.id), "right": lines, "bulk": "flag:push:on"}
+    admin.send(f"{desk.path}save/", **form)
+    assert f"and {len(lines) - 2} more" in admin.open(desk.path).text
+
+
 BUTTONS = {
     "template": Flags(pull=True, read=True),
     "flag:push:on": Flags(push=True),
