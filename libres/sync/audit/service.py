@@ -108,9 +108,7 @@ class Audit(ContextServicesMixin):
         it takes what `history` takes but *before* and *limit*."""
         return reading.entries(self.context, reading.Asked(**asked))
 
-    def entry(
-        self, position: int, *, tenants: Collection[str] | None = None
-    ) -> Entry:
+    def entry(self, position: int, *, tenants: Collection[str] | None = None) -> Entry:
         """Return the change of a number; *tenants* as for `history`. Raises
         UnknownEntity, also for a change that does not concern *tenants*."""
         return reading.entry(self.context, position, tenants)
@@ -189,8 +187,12 @@ class Audit(ContextServicesMixin):
         """Look whether anybody has changed, removed or added what was noted.
 
         *told* hears how many of how many changes were looked at. *anchors* are those
-        that were exported, and kept elsewhere. Signatures are checked if the secrets
-        are there.
+        that were exported, and kept elsewhere: only they, and secrets that the database
+        does not know, find a chain that was computed anew as a whole. Signatures are
+        checked if the secrets are there.
+
+        All is read as it is at one moment; others write meanwhile. Raises Misuse for
+        *anchors* that are none, or of another context.
         """
         return verifying.verify(self.context, told, anchors)
 
@@ -205,7 +207,12 @@ class Audit(ContextServicesMixin):
 
     def export(self, file: IO[str], **asked: Any) -> int:
         """Write changes as lines of JSON, the oldest first, with all that proves them;
-        return how many. It takes what `entries` takes."""
+        return how many. It takes what `entries` takes.
+
+        `libres.sync.audit.verify_export` checks them without a database. Of what was
+        not asked for, and of what was taken from an organisation if *tenants* are asked
+        for, there is nothing but a SHA-256. Raises what `history` raises.
+        """
         return exporting.export(self.context, file, reading.Asked(**asked))
 
     # Forgetting -----------------------------------------------------------------------
@@ -222,8 +229,14 @@ class Audit(ContextServicesMixin):
         of its changes, and nothing else. The chain still verifies.
 
         In the session and transaction of the context; it is noted who has done so, and
-        why. The row itself is not touched. Raises UnknownEntity for a model that is
-        none, and Misuse without reason, and for fields that there are not.
+        why. The row itself is not touched: change or delete it, and commit that, before.
+        Answers to pushes that are kept do not show it any more, and devices that have
+        not heard of its last change get all rows anew.
+
+        Raises UnknownEntity for a model that is none, and Misuse without reason, for
+        fields that there are not, and if this transaction has changed the row. What
+        others have just changed lets PostgreSQL refuse it: `Context.transaction` does it
+        again.
         """
         return erasing.erase(self.context, model, id, fields, reason)
 
@@ -231,12 +244,20 @@ class Audit(ContextServicesMixin):
         """Drop changes that were numbered before a moment, from the audit as well;
         return how many.
 
-        Devices that have not come for so long get all rows anew. In a transaction of
-        its own. Raises Misuse for a moment without timezone.
+        Devices that have not come for so long get all rows anew. What is left still
+        verifies; the end of what is gone is signed before, if the secrets are there. In
+        a transaction of its own, by the owner of the tables; nothing is numbered
+        meanwhile. Raises Misuse for a moment without timezone.
         """
         return keeping.drop_old(self.context, until)
 
     def protect(self, owner: str, role: str) -> list[str]:
         """Return the statements that let *owner*, a role of the database, own what was
-        noted, so that *role*, as which the application connects, can only add to it."""
+        noted, so that *role*, as which the application connects, can only add to it.
+
+        A superuser executes them; both roles have to be there. *role* still has to get
+        the other rights, see `libres.sync.Sync.grants`, and *owner* has to make
+        partitions once a month, by ``libres jobs`` for instance. It must not be the
+        owner of the database. Raises Misuse if *role* can do whatever *owner* can.
+        """
         return owning.protect(self.session.connection(), owner, role)
