@@ -229,14 +229,14 @@ class Audit(ContextServicesMixin):
         of its changes, and nothing else. The chain still verifies.
 
         In the session and transaction of the context; it is noted who has done so, and
-        why. The row itself is not touched: change or delete it, and commit that, before.
+        why. The row itself is not touched: before, change or delete it, and commit.
         Answers to pushes that are kept do not show it any more, and devices that have
         not heard of its last change get all rows anew.
 
         Raises UnknownEntity for a model that is none, and Misuse without reason, for
-        fields that there are not, and if this transaction has changed the row. What
-        others have just changed lets PostgreSQL refuse it: `Context.transaction` does it
-        again.
+        fields that there are not, and if this transaction has changed the row. If
+        others have just done so PostgreSQL refuses it, and `Context.transaction` does
+        it again.
         """
         return erasing.erase(self.context, model, id, fields, reason)
 
