@@ -192,7 +192,9 @@ ONLY_READ = {
     *("permissions generate", "permissions export", "permissions validate"),
     *("permissions templates", "resources list", "role list", "settings list"),
     *("user list", "logs show", "config show", "config summary", "config export"),
-    *("config validate",),
+    *("config validate", "audit check", "audit history", "audit show", "audit as-of"),
+    *("audit find", "audit verify", "audit anchors", "audit export"),
+    *("audit verify-export",),
 }
 """Commands that write nothing."""
 
@@ -227,6 +229,14 @@ def test_lists():
     """The lists of this module name commands that there are."""
     known = {name for name, _command in walked(group)}
     assert known >= OWN_FILE | ONLY_READ
+
+
+def test_dsn_everywhere():
+    """Each command that takes a server takes it from the environment as well."""
+    of = {"dsn": "LIBRES_DSN"}
+    for name, command in walked(group):
+        for each in command.params:
+            assert each.envvar == of.get(each.name, each.envvar), name
 
 
 @pytest.mark.usefixtures("house")
