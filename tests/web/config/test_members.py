@@ -362,3 +362,17 @@ def test_of_host(staff, team, office, host):  # noqa: F811 - the fixture
     assert "<bdi>Grace Hopper</bdi>" in page
     form["username"] = "nobody-7"
     assert staff.send(f"{team.path}members/", **form).status_code == 404
+
+
+def test_links(auditor, team, office):
+    """From an organisation one gets to its rights, its devices and its changes."""
+    page = auditor.open(team.path).text
+    asked = {"organization": office.slug}
+    for path, query in (
+        (f"permissions/{office.slug}/", {}),
+        ("devices/", asked),
+        ("audit/", asked),
+    ):
+        told = f"?organization={office.slug}" if query else ""
+        assert f'href="/config/{path}{told}"' in page
+        assert auditor.open(path, **query).status_code == 200
