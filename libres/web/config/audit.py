@@ -19,6 +19,7 @@ from libres.db.models import Allocation, Reservation, ReservationBlocker
 from libres.sync.audit import Entry, standing
 from libres.sync.audit.tables import Tables
 from libres.sync.errors import NotRevertible, UnknownEntity
+from libres.sync.models import SyncOrganization, SyncResource, SyncSetting, SyncUser
 from libres.web.config import differing, paging
 from libres.web.config.filtering import LARGEST, Filters
 from libres.web.config.paging import Page
@@ -44,6 +45,12 @@ DONE: Final = dict(ACTIONS)
 CORE: Final = frozenset(
     each.__tablename__ for each in (Allocation, Reservation, ReservationBlocker)
 )
+
+OF_STAFF: Final = frozenset(
+    each.__tablename__
+    for each in (SyncOrganization, SyncResource, SyncSetting, SyncUser)
+)
+"""What only staff changes elsewhere, is undone by staff only as well."""
 
 SECONDS: Final = 60
 """Between two looks at what is new."""
@@ -188,12 +195,14 @@ def _revertible(here: Visit, position: int) -> Entry:
 
 
 def _may_revert(here: Visit, entry: Entry) -> bool:
-    """Staff may undo anything; others what has been theirs before and after: what a
-    row was in another organisation is not there in what they see."""
+    """Staff may undo anything; others what they may change elsewhere, and what has been
+    theirs before and after: what a row was with others is not in what they see."""
     if here.is_staff:
         return True
     slugs = {each.reference: each.slug for each in here.organizations}
     slug = slugs.get(entry.tenant or "")
+    if entry.relation in OF_STAFF:
+        return False
     came_or_went = entry.action == "update" and None in (entry.before, entry.after)
     return slug is not None and not came_or_went and here.may_change(slug)
 

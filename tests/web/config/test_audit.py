@@ -11,6 +11,7 @@ import pytest
 
 from libres.domain.days import UTC
 from libres.sync.audit import Audit
+from libres.sync.organizations import Organizations
 from libres.sync.permissions import Permissions
 from libres.sync.roles import Roles
 from libres.sync.users import Users
@@ -497,6 +498,19 @@ def test_auditor(shop, auditor):
     assert "Undo this change" not in page.text
     assert auditor.open(f"audit/{position}/revert/").status_code == 403
     assert auditor.send(f"audit/{position}/revert/").status_code == 403
+
+
+def test_undo_of_staff(shop, admin, staff):
+    """What only staff may do, nobody else undoes."""
+    organizations = Organizations(shop.house.context)
+    shop.act(lambda _session: organizations.rename(shop.office.slug, "Another name"))
+    model = "libres.sync.Organization"
+    position, *_ = positions(admin.open("audit/", model=model))
+    assert "Undo this change" not in admin.open(f"audit/{position}/").text
+    assert admin.send(f"audit/{position}/revert/").status_code == 403
+    assert staff.send(f"audit/{position}/revert/").status_code == 303
+    name = organizations.named(shop.office.slug).name
+    assert name == shop.office.organization.name
 
 
 # Cost ---------------------------------------------------------------------------------
