@@ -44,7 +44,8 @@ def setup(context: Context, *models: Any, slots: bool = False) -> Audit:
 
     Models are mapped classes of any declarative base, or what `audited` makes of them;
     their tables, and those of the core, must be there. *slots* are noted as well if it
-    is said: they are many, and follow from reservations. May be called at each start.
+    is said: they are many, and follow from reservations. May be called at each start;
+    what is synchronised is registered before, so that triggers are made once.
 
     Raises NotRegistrable for what is no mapped class.
     """

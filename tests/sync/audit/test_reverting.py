@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from libres.modules.errors import Misuse
 from libres.sync.errors import NotRevertible, UnknownEntity
+from libres.sync.registry import registry_of
 from tests.sync.audit.conftest import OWNER
 from tests.sync.models import Country, Customer, Note, Seat
 
@@ -105,6 +107,27 @@ def test_changed_since(trail, customer):
     revert(trail, last(trail).position)
     revert(trail, change.position)
     assert (made.name, made.age) == ("Ann", 4)
+
+
+def test_twice(trail, customer):
+    """A change is undone once."""
+    made = customer("Ann")
+    made.name = "Zoe"
+    trail.commit()
+    position = last(trail).position
+    revert(trail, position)
+    with pytest.raises(NotRevertible, match=r"\(name\)"):
+        trail.revert(position)
+
+
+def test_twice_to_and_fro(trail, customer):
+    """So is the coming of a row, and its going."""
+    customer("Ann")
+    for action in ("insert", "delete"):
+        position = last(trail, action=action).position
+        revert(trail, position)
+        with pytest.raises(NotRevertible):
+            trail.revert(position)
 
 
 def test_row_is_gone(trail, customer, session):
@@ -313,6 +336,17 @@ def test_unknown_table(trail, session):
     trail.commit()
     with pytest.raises(NotRevertible, match="unknown"):
         trail.revert(position)
+
+
+def test_handler(trail, context, customer):
+    """What a handler writes is not written past it."""
+    made = customer("Ann")
+    made.name = "Zoe"
+    trail.commit()
+    registry = registry_of(context)
+    registry.replace(replace(registry.of(Customer), handler=object()))
+    with pytest.raises(NotRevertible, match="handler"):
+        trail.revert(last(trail).position)
 
 
 def test_no_change(trail):
