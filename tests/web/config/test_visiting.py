@@ -230,6 +230,15 @@ def test_signed_in_by_host(office, host):
     assert http.get("/config/", headers=HTML).status_code == 303
 
 
+def test_refused_though_of_host(office, host):
+    """Whom the host has signed in, but who is refused here, is nobody."""
+    host("identity", Host())
+    user = office.users["admin"]
+    office.house.do(lambda: Users(office.house.context).set_active(user, False))
+    headers = {**HTML, "X-User": user.id}
+    assert office.tab().http.get("/config/", headers=headers).status_code == 303
+
+
 def test_form_for_host(office, host):
     """Also where no cookie says who somebody is, a form has to be ours."""
     host("identity", Host())
