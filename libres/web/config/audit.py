@@ -75,6 +75,16 @@ class Row:
     fields: str
 
     @property
+    def actor(self) -> str:
+        """Who it was; what would deceive is written out."""
+        return differing.visible(self.entry.actor)
+
+    @property
+    def key(self) -> str:
+        """The key of the row; what would deceive is written out."""
+        return differing.visible(self.entry.key)
+
+    @property
     def done(self) -> str:
         """What was done, in a word."""
         return DONE[self.entry.action]

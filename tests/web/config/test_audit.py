@@ -203,6 +203,14 @@ def test_hostile(shop, admin):
         assert "<img" not in page.text
 
 
+def test_deceiving(shop, admin):
+    """A user whose name would turn the text around it is shown as they are called."""
+    shop.add("Ann", by="nimda\u202e")
+    page = admin.open("audit/", model=CUSTOMER)
+    assert "nimda⟨U+202E⟩" in page.text
+    assert "\u202e" not in page.text
+
+
 def test_erased(shop, admin):
     """What was erased is marked as erased, not as empty."""
     (number,) = shop.add("John Doe")
