@@ -9,10 +9,12 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from libres.sync.devices import Devices
 from libres.sync.errors import NotSignedIn
 from libres.sync.progress import MANY
+from libres.web.config import devices
 from libres.web.config.devices import ago
 from tests.fixtures.statements import counted_on
 
@@ -184,7 +186,7 @@ def test_hostile(admin, office, device, audited):
 
 def test_last(admin, office, other, audited):
     """It is told when each user and each model was synchronised last."""
-    told = (
+    noted = (
         'INSERT INTO sync_log (context, at, "user", username, organization, operation,'
         " models, status, seconds) VALUES ('test', now() - make_interval(days => :ago),"
         " :user, :name, :where, :what, CAST(:models AS jsonb), :status, 0)"
@@ -194,7 +196,7 @@ def test_last(admin, office, other, audited):
         user = where.users["admin"]
         named = {"user": user.id, "name": user.username, "ago": ago, "what": what}
         about = {"models": models, "status": status, "where": where.organization.id}
-        audited.execute(told, **named, **about)
+        audited.execute(noted, **named, **about)
 
     log(office, 3, "push", '["m.Customer"]')
     log(office, 2, "pull", '["m.Customer", "m.Report"]')
@@ -202,8 +204,8 @@ def test_last(admin, office, other, audited):
     log(office, 40, "push", '["m.Old"]')
     log(office, 0, "login", "[]")
     log(other, 1, "push", '["m.Theirs"]')
-    text = admin.open("devices/").text
-    users, models = text.partition('id="last-User"')[2].split('id="last-Model"')
+    told = admin.open("devices/").text
+    users, models = told.partition('id="last-User"')[2].split('id="last-Model"')
     user = row_of(users, office.users["admin"].username)
     assert user[1:3] != [NEVER, NEVER]
     assert user[3] == "2"
@@ -211,7 +213,7 @@ def test_last(admin, office, other, audited):
     assert NEVER not in customer[1:3]
     assert row_of(models, "m.Report")[1] == NEVER
     for name in ("m.Failed", "m.Old", "m.Theirs"):
-        assert name not in text
+        assert name not in told
 
 
 # Changing -----------------------------------------------------------------------------
@@ -264,6 +266,26 @@ def test_who_may_not(office, other, device, audited, act):
     assert other.tab("admin").send(theirs).status_code == 404
     none = f"devices/{office.slug}/{NOBODY}/{act}"
     assert office.tab("admin").send(none).status_code == 404
+    assert audited.execute("SELECT hash, revoked FROM sync_devices") == before
+
+
+@pytest.mark.parametrize("act", ["revoke", "key"])
+def test_too_late(office, device, audited, monkeypatch, act):
+    """Who loses the right meanwhile changes nothing any more."""
+    made, _key = device(office)
+    before = audited.execute("SELECT hash, revoked FROM sync_devices")
+    found = devices._device
+
+    def lost(here, slug, number):
+        here.sync.session.execute(
+            text('UPDATE sync_memberships SET active = false WHERE "user" = :user'),
+            {"user": office.users["admin"].id},
+        )
+        return found(here, slug, number)
+
+    monkeypatch.setattr(devices, "_device", lost)
+    answer = office.tab("admin").send(f"devices/{office.slug}/{made.id}/{act}")
+    assert answer.status_code == 403
     assert audited.execute("SELECT hash, revoked FROM sync_devices") == before
 
 
