@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from libres.modules.errors import Misuse
 from libres.sync.errors import AlreadyThere, InvalidName, UnknownEntity
+from libres.sync.transacting import apart
 from libres.sync.values import User
 
 
@@ -175,3 +178,14 @@ def test_lock(sync, acme):
     sync.rollback()
     with pytest.raises(UnknownEntity):
         sync.organizations.lock(gone)
+
+
+def test_lock_keeps_others_out(sync, context, acme):
+    """Who locks an organisation is alone in changing who belongs to it, also where
+    transactions are not SERIALIZABLE; who only names it may do so."""
+    sync.organizations.lock(acme)
+    query = "SELECT id FROM sync_organizations WHERE id = :id FOR {} NOWAIT"
+    with apart(context) as connection:
+        connection.execute(text(query.format("KEY SHARE")), {"id": acme.id})
+        with pytest.raises(OperationalError, match="could not obtain lock"):
+            connection.execute(text(query.format("NO KEY UPDATE")), {"id": acme.id})
