@@ -376,6 +376,23 @@ def test_csv_filtered(shop, admin):
     assert row["id"] == str(number)
 
 
+HELD = """\
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'idle in transaction'
+"""
+
+
+def test_csv_holds_nothing(shop, admin):
+    """While it is sent, which may take long, no transaction is open."""
+    shop.add(*(f"Customer {number}" for number in range(300)))
+    answer = admin.open("audit.csv", model=CUSTOMER)
+    chunks = iter(answer.response)
+    assert next(chunks)
+    with shop.audit.session.get_bind().connect() as another:
+        assert another.exec_driver_sql(HELD).scalar() == 0
+    assert sum(1 for _ in chunks) >= 1
+
+
 # Who sees what ------------------------------------------------------------------------
 
 
