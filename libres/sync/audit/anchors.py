@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Text, bindparam, text
 
 from libres.domain.days import UTC
-from libres.modules.errors import Misuse
+from libres.modules.errors import Misuse, insist
 from libres.sync.feed import numbering
 from libres.sync.feed.anchoring import Anchor, Head, write
 from libres.sync.keyring import keyring_of
@@ -85,7 +85,8 @@ def of_json(context: str, given: Mapping[str, Any]) -> Anchor:
         at = datetime.fromisoformat(given["at"]).astimezone(UTC)
         digest, signature = map(bytes.fromhex, (given["digest"], given["signature"]))
         made = Anchor(position, digest, at, str(given["key"]), signature)
-    except (KeyError, TypeError, ValueError):
+        insist(position > 0, "Changes are numbered from 1.")
+    except (KeyError, Misuse, OverflowError, TypeError, ValueError):
         message = "This is no signature of an audit, as Audit.anchors returns them."
         raise Misuse(message) from None
     if owner != context:

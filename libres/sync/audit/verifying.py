@@ -360,7 +360,9 @@ class _Found:
         known = {each.signature: each for each in (*stored, *given)}
         wanted = sorted(known.values(), key=lambda each: each.position)
         wanted = [each for each in wanted if each.position >= self.head.dropped]
-        digests = self._digests([each.position for each in wanted])
+        last = self.head.position
+        places = [each.position for each in wanted if each.position <= last]
+        digests = self._digests(places)
         self.problems += self._compared(wanted, digests)
 
     def _compared(

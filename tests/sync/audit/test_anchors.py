@@ -14,6 +14,7 @@ from libres.sync.keyring import configure
 from tests.fixtures.statements import counted
 from tests.sync.audit.tampering import recompute, tamper
 
+EMPTY = {"digest": "", "signature": "", "key": ""}
 SECRET = {"one": "s" * 40}
 OTHER = {"two": "t" * 40}
 FORGED = "UPDATE sync_changes SET actor = 'eve' WHERE position = 3"
@@ -158,6 +159,8 @@ def test_pair_of_keys(context, trail, customer):
         {},
         {"context": "test"},
         {"context": "test", "position": "x"},
+        {**EMPTY, "context": "test", "position": 0, "at": "2026-11-27"},
+        {**EMPTY, "context": "test", "position": 1, "at": "0001-01-01T00:00:00+14:00"},
         {
             "context": "other",
             "position": 1,
@@ -172,6 +175,13 @@ def test_no_anchor(trail, given):
     """What is no signature, or of another context, is refused."""
     with pytest.raises(Misuse, match="signature"):
         trail.verify(anchors=[given])
+
+
+def test_far_away(signed):
+    """A signature of a change that there cannot be says that much is missing."""
+    (kept,) = signed.anchors()
+    verdict = signed.verify(anchors=[{**kept, "position": 10**30, "key": "other"}])
+    assert verdict.bad == 6
 
 
 # By itself ----------------------------------------------------------------------------
