@@ -46,6 +46,7 @@ STOREYS = [
     "libres.occupancy libres.waiting",
     "libres.sync",
     "libres.web",
+    "libres.jobs",
     "libres.cli",
 ]
 """From the ground up: a module imports what lies below, or from its own room. What is
@@ -58,6 +59,8 @@ STATEFUL = {"sqlalchemy", "psycopg", "psycopg2", "click", "rich", "flask", "alem
 NOT_LOADED = {
     "alembic",
     "apiflask",
+    "apscheduler",
+    "celery",
     "click",
     "flask",
     "holidays",
