@@ -302,6 +302,17 @@ def test_figures(house, john):
     assert after["current_memory_usage"] > 1
 
 
+def test_jobs(house, john):
+    """Jobs are in the log, but are no requests."""
+    staff = house.person(john.organization, staff=True)
+    house.execute(
+        'INSERT INTO sync_log (context, "user", username, operation, status, seconds)'
+        " VALUES ('test', 'system', 'system', 'job', 'error', 900)"
+    )
+    found = staff.get("performance/").json
+    assert "job" not in found["performance_stats"]["operations"]
+
+
 @pytest.mark.parametrize("days", [0, 367, "x"])
 def test_days(house, john, days):
     """Figures are of some days."""

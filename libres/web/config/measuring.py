@@ -62,7 +62,7 @@ STEPS: Final = (
 SELECT date_trunc(:step, at, 'UTC') AS began, operation,
     count(*) FILTER (WHERE status <> 'error') AS done,
     count(*) FILTER (WHERE status = 'error') AS failed
-FROM sync_log WHERE context = :context AND at >= :since
+FROM sync_log WHERE context = :context AND at >= :since AND operation <> 'job'
 GROUP BY 1, 2 ORDER BY 1, 2
 """)
     .bindparams(CONTEXT, SINCE, bindparam("step", type_=Text()))

@@ -135,6 +135,16 @@ def test_operations(staff, log):
         assert f"Requests per day: {operation}</title>" in told
 
 
+def test_jobs(staff, log):
+    """Jobs are no requests, and may take their time."""
+    log("error", operation="job", seconds=900)
+    log()
+    told = staff.open("metrics/").text
+    assert "Requests per day: push</title>" in told
+    assert "Requests per day: job" not in told
+    assert "Nothing that was measured asks for anything to be done." in told
+
+
 def test_hours(staff, log):
     """The last 24 hours are told by the hour."""
     log(ago=timedelta(hours=3))

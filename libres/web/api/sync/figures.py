@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 LOG: Final[Any] = SyncLog.__table__.c
 METRIC: Final[Any] = SyncMetric.__table__.c
 
+JOB: Final = "job"
+"""What is no request, though it is in the log: it may take its time."""
+
 FAILED: Final = ("error",)
 
 # History ------------------------------------------------------------------------------
@@ -95,7 +98,7 @@ _OPERATIONS: Final = (
         func.percentile_cont(0.95).within_group(LOG.seconds).label("p95_seconds"),
         func.max(LOG.seconds).label("slowest_seconds"),
     )
-    .where(LOG.context == _CONTEXT, LOG.at >= _SINCE, LOG.operation != "job")
+    .where(LOG.context == _CONTEXT, LOG.at >= _SINCE, LOG.operation != JOB)
     .group_by(LOG.operation)
 )
 
