@@ -13,6 +13,7 @@ from sqlalchemy import text
 from libres.modules.errors import Misuse
 from libres.sync.errors import NotRevertible, UnknownEntity
 from libres.sync.registry import registry_of
+from tests.fixtures.races import race_threads
 from tests.sync.audit.conftest import OWNER
 from tests.sync.models import Country, Customer, Note, Seat
 
@@ -118,6 +119,27 @@ def test_twice(trail, customer):
     revert(trail, position)
     with pytest.raises(NotRevertible, match=r"\(name\)"):
         trail.revert(position)
+
+
+def test_at_once(context, trail, customer):
+    """Of two who undo a change at the same moment, one does it; the other hears so."""
+    made = customer("Ann")
+    made.name = "Zoe"
+    trail.commit()
+    position = last(trail).position
+
+    def undo():
+        try:
+            context.transaction(lambda: trail.revert(position))
+            return "undone"
+        except NotRevertible:
+            return "too late"
+        finally:
+            trail.close()
+
+    outcomes = race_threads([undo, undo])
+    assert sorted(each.value for each in outcomes) == ["too late", "undone"]
+    assert len(trail.history(Customer)) == 3
 
 
 def test_twice_to_and_fro(trail, customer):

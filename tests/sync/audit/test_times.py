@@ -13,6 +13,7 @@ from libres.modules.errors import Misuse
 from libres.sync import Sync
 from libres.sync.audit.values import ERASED
 from libres.sync.errors import NotKept, UnknownEntity
+from tests.fixtures.statements import counted
 from tests.sync.audit.conftest import OWNER
 from tests.sync.models import Customer, Seat
 
@@ -139,6 +140,20 @@ def test_waited(trail, session, customer, at):
         for hours in (0, 1, 1.5, 2)
     ]
     assert told == ["Ann", "Ann", "Ann", "Cyd"]
+
+
+def test_statements(trail, customer):
+    """The number of statements is the same for one change and for fifty."""
+    made, counts = customer("Ann"), []
+    for count in (1, 49):
+        for number in range(count):
+            made.age = number
+            trail.commit()
+        trail.history()
+        with counted(trail.session) as statements:
+            trail.diff(Customer, made.id, NOON, datetime.now(UTC))
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 8
 
 
 # What is not kept ---------------------------------------------------------------------
