@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from libres.context.registry import create_default_registry
+from libres.sync.errors import KeysMissing
 from libres.sync.keyring import configure
 from libres.web import create_app, pulse
 from libres.web.api.sync import figures, space, vital
@@ -176,7 +177,10 @@ def test_role_that_may_not_know(house, told, tmp_path, monkeypatch):
 @pytest.fixture
 def audited(house):
     """The feed is audited while a test runs."""
-    house.execute("UPDATE sync_feeds SET audited = true")
+    house.execute(
+        "INSERT INTO sync_feeds (context, audited) VALUES ('test', true)"
+        " ON CONFLICT (context) DO UPDATE SET audited = true"
+    )
     yield
     house.execute("UPDATE sync_feeds SET audited = false")
 
@@ -212,6 +216,24 @@ def test_audit(house, john, clock):
     house.execute("UPDATE sync_feeds SET anchored = position")
     found = house.get("health/").json["checks"]["audit"]
     assert (found["status"], found["unsigned_seconds"]) == ("healthy", None)
+
+
+@pytest.mark.usefixtures("audited")
+def test_without_secrets(house, john, clock, monkeypatch):
+    """Where there is no secret nobody waits for signatures."""
+    john.push_customer()
+    house.sync.number()
+    house.execute("UPDATE sync_feeds SET anchored = position - 1")
+    clock.advance(timedelta(days=2))
+
+    def missing(_context):
+        raise KeysMissing
+
+    monkeypatch.setattr(vital, "keyring_of", missing)
+    with house.context.read_only() as session:
+        found = vital.examined(session, house.context)["checks"]["audit"]
+    assert found["status"] == "healthy"
+    assert found["unsigned_seconds"] > 86_400
 
 
 @pytest.mark.usefixtures("audited")

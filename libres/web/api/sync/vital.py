@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Text, bindparam, text
 
 from libres.db.models.timestamp import TimestampMixin
+from libres.sync.errors import KeysMissing
+from libres.sync.keyring import keyring_of
 from libres.sync.models.columns import MOMENT
 from libres.web.api.sync import figures, space
 
@@ -138,13 +140,24 @@ def _audit(session: Session, context: Context) -> dict[str, Any] | None:
     waits = None if row.unsigned is None else (now - row.unsigned).total_seconds()
     is_chained = row.is_chained or not row.position
     return {
-        "status": judged_audit(waits, is_chained=is_chained),
+        "status": judged_audit(
+            waits if _can_sign(context) else None, is_chained=is_chained
+        ),
         "position": row.position,
         "chained": is_chained,
         "signed_position": row.anchored,
         "signed": row.signed,
         "unsigned_seconds": None if waits is None else max(0.0, waits),
     }
+
+
+def _can_sign(context: Context) -> bool:
+    """Tell whether there is a secret: without one nobody expects signatures."""
+    try:
+        keyring_of(context)
+    except KeysMissing:
+        return False
+    return True
 
 
 def judged_audit(waits: float | None, *, is_chained: bool) -> str:
