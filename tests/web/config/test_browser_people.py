@@ -69,7 +69,7 @@ def test_hostile_names(signed_in, office, width):
 
     def fill():
         for number, name in enumerate(HOSTILE):
-            told = f"{name[:140]} {office.slug}"
+            told = f"{name[:120]} {office.slug}"
             user = Users(context).add(told)
             role = Roles(context).add(f"h-{number}", name, office.organization)
             Memberships(context).add(user, office.organization, role)
