@@ -11,6 +11,7 @@ from sqlalchemy import Text, bindparam, cast, func, select, text
 
 from libres.context.core import missing
 from libres.sync import row_security
+from libres.sync.audit.tables import Tables
 from libres.sync.capture import installing
 from libres.sync.capture.triggers import PREFIX, Capture
 from libres.sync.errors import KeysMissing
@@ -126,10 +127,11 @@ FOREIGN: Final = text(
 
 
 def _strangers(case: Case) -> Iterator[Finding]:
-    """Find the triggers of this context on tables of no registered model."""
+    """Find the triggers of this context on tables of no model that is registered, or
+    audited."""
     known = {
         trigger.name
-        for model in case.registry
+        for model in Tables(case.context)
         for trigger in Capture(case.context.name, model).triggers
     }
     tables = {

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from libres.sync import audit
 from libres.sync.feed import partitions
 from libres.sync.row_security import SETTING
 
@@ -69,6 +70,12 @@ def test_strangers(sync, found):
     sync.registry._models.pop(CUSTOMER)
     (only,) = found("strangers")
     assert "customers" in only.message
+
+
+def test_audited(sync, found):
+    """What is audited only is registered for no device, and no stranger."""
+    audit.setup(sync.context)
+    assert found("strangers") == []
 
 
 def test_permissions(sync, session, found, john, acme):
