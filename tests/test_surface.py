@@ -73,7 +73,8 @@ NAMES = {
         "UserService configure setup"
     ),
     "libres.sync.audit": (
-        "ERASED Audit Entry Erased FieldChange Reverted Verdict audited setup verify_export"
+        "ERASED Audit Entry Erased FieldChange Reverted Verdict audited setup "
+        "verify_export"
     ),
     "libres.jobs": (
         "JOBS USUAL Job JobFailed Outcome Report bulk daily_report due named run"

@@ -24,12 +24,12 @@ WITH committed AS (
     FROM renewed
 )
 SELECT position, digest FROM chained ORDER BY position
-""".format(
+""".format(  # noqa: S608 - it is put together of constants
         commitment=chain.COMMITMENT.format(row="change", salt="change.salts[number]"),
         fields=chain.FIELDS.format(row="change"),
         entry=chain.ENTRY.format(row="renewed"),
         genesis=chain.GENESIS.format(context="'test'"),
-    )  # noqa: S608 - it is put together of constants
+    )
 )
 
 
