@@ -102,14 +102,20 @@ def _renewed(undone: Undone) -> dict[str, Any]:
         for each in model.table.columns
         if each.onupdate is not None or each.server_onupdate is not None
     }
-    counter = inspect(model.model).version_id_col
-    if counter is None and model.name.startswith(OURS):
-        counter = model.table.columns.get("version")
+    counter = _counter(model)
     if counter is not None:
         found[counter.name] = counter + 1
     if model.model is SyncSetting:
         found |= {"changed": func.now(), "changed_by": acting.who_acts().actor}
     return found
+
+
+def _counter(model: SyncModel) -> Any:
+    """Return the column that counts the versions of a row; None: there is none."""
+    counter = inspect(model.model).version_id_col
+    if counter is None and model.name.startswith(OURS):
+        counter = model.table.columns.get("version")
+    return counter
 
 
 # Inserts ------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def _inserting(
     into = ", ".join(_quoted(name) for name in [*written, *(e.name for e in filled)])
     kinds = [each.type.compile(dialect=DIALECT) for each in filled]
     drawn = [f"CAST(:drawn_{n} AS {kind})" for n, kind in enumerate(kinds)]
-    told = ", ".join([*(rows.escaped(_quoted(name)) for name in written), *drawn])
+    told = ", ".join([*(_told(undone.model, name) for name in written), *drawn])
     table = rows.escaped(undone.table)
     statement = f"""\
 INSERT INTO {table} ({rows.escaped(into)}) OVERRIDING SYSTEM VALUE
@@ -199,6 +205,14 @@ SELECT {told} FROM jsonb_populate_record(NULL::{table}, CAST(:image AS jsonb))""
             for n, each in enumerate(filled)
         ),
     )
+
+
+def _told(model: SyncModel, name: str) -> str:
+    """Return SQL of what a column is filled with: as it was, but that a version grows,
+    so that tokens that have ended with the row do not live again."""
+    counter = _counter(model)
+    is_counter = counter is not None and counter.name == name
+    return rows.escaped(_quoted(name)) + (" + 1" if is_counter else "")
 
 
 def _default(column: Column[Any]) -> Any:

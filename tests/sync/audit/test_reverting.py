@@ -424,6 +424,18 @@ def test_password(trail, sync):
         trail.revert(last(trail, "libres.sync.User").position)
 
 
+def test_membership(trail, sync, example):
+    """Who was removed belongs to it again; tokens from before stay invalid."""
+    john = sync.users.named("john_manager")
+    (before,) = sync.memberships.of_user(john.id)
+    sync.memberships.remove(john, example.organizations["acme-corp"])
+    trail.commit()
+    revert(trail, last(trail, "libres.sync.Membership").position)
+    (again,) = sync.memberships.of_user(john.id)
+    assert again.role == before.role
+    assert again.version > before.version
+
+
 def test_setting(trail, sync):
     """A setting is what it was; it is said who has set it back."""
     for number in (10, 20):
