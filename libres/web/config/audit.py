@@ -16,7 +16,7 @@ from flask import (
 )
 
 from libres.db.models import Allocation, Reservation, ReservationBlocker
-from libres.sync.audit import Entry, standing
+from libres.sync.audit import Entry, Reverted, standing
 from libres.sync.audit.tables import Tables
 from libres.sync.errors import NotRevertible, UnknownEntity
 from libres.sync.models import SyncOrganization, SyncResource, SyncSetting, SyncUser
@@ -162,16 +162,16 @@ def reverted(position: int) -> ResponseReturnValue:
     if form.errors:
         return _asks(here, entry, form.errors["reason"]), 422
     try:
-        here.write(lambda: _undo(here, entry, reason))
+        done = here.write(lambda: _undo(here, entry, reason))
     except NotRevertible as error:
         return _asks(here, entry, str(error)), 409
     flash(f"Change {position} is undone.", "good")
-    return redirect(url_for(".trail", model=entry.model, id=entry.key), 303)
+    return redirect(url_for(".trail", model=entry.model, id=done.key), 303)
 
 
-def _undo(here: Visit, entry: Entry, reason: str | None) -> None:
+def _undo(here: Visit, entry: Entry, reason: str | None) -> Reverted:
     scheduler = _scheduler(here, entry)
-    here.audit.revert(entry.position, reason=reason, scheduler=scheduler)
+    return here.audit.revert(entry.position, reason=reason, scheduler=scheduler)
 
 
 def _scheduler(here: Visit, entry: Entry) -> Scheduler | None:

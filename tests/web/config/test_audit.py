@@ -490,6 +490,10 @@ def test_revert_reservation(shop, staff, admin):
     (last,) = shop.audit.history("libres.Reservation", limit=1)
     assert (last.action, last.key) == ("delete", entry.key)
     assert shop.house.do(lambda: scheduler.reservations_by_token(token).all()) == []
+    again = staff.send(f"audit/{last.position}/revert/")
+    (made,) = shop.audit.history("libres.Reservation", limit=1)
+    assert made.key != entry.key
+    assert again.headers["Location"].endswith(f"&id={made.key}")
 
 
 def test_not_revertible(shop, admin):
