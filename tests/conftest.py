@@ -6,5 +6,6 @@ pytest_plugins = (
     "tests.fixtures.auditing",
     "tests.fixtures.database",
     "tests.fixtures.clock",
+    "tests.fixtures.compiling",
     "tests.fixtures.severing",
 )

@@ -33,12 +33,28 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
+_parsed = {}
+"""What was read of the rules of the applications before, which all have the same."""
+
+
 class LazyRule(Rule):
-    """Compiles what makes its URLs when one is made first.
+    """Reads what others have read already, and compiles what makes its URLs when one is
+    made first.
 
     That of the hundred routes is most of what an application takes to be made, and
     each test makes one.
     """
+
+    def compile(self):
+        key = self.rule, self.subdomain, self.host, self.merge_slashes
+        if self.map.host_matching or key not in _parsed:
+            super().compile()
+            _parsed[key] = self._parts, self._trace, self._converters, self.arguments
+            return
+        self._parts, self._trace, self._converters, arguments = _parsed[key]
+        self.arguments = {*self.arguments, *arguments}
+        self._build = self._compile_builder(False).__get__(self, None)
+        self._build_unknown = self._compile_builder(True).__get__(self, None)
 
     def _compile_builder(self, append_unknown=True):
         compiled = []
