@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from sqlalchemy import (
     DateTime,
     Numeric,
+    Text,
     and_,
+    bindparam,
     case,
     cast,
     false,
     func,
     or_,
     select,
+    text,
     true,
     union_all,
 )
@@ -38,7 +41,7 @@ from libres.sync.models.feed import LATE
 from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from libres.context.core import Context
     from libres.sync.registry import SyncModel
@@ -78,9 +81,9 @@ def history(
     for, and one if some are pending."""
     _check(asked, before, limit)
     tables = Tables(context)
-    criteria = _criteria(tables, asked)
     numbering.number(context)
     with apart(context) as connection:
+        criteria = _criteria(tables, _placed(connection, context, tables, asked))
         where = locating.locate(connection, context.name, asked.since, asked.until)
         common = [*criteria, *_numbers(before, where), _C.context == context.name]
         rows = connection.execute(_page(common, _owners(asked), where, limit))
@@ -142,10 +145,45 @@ def _is_whole(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of which something is noted, and that this process does not know."""
+
+    relation: str
+
+
+NOTED: Final = text("""\
+SELECT EXISTS (
+    SELECT FROM sync_changes WHERE context = :context AND relation = :relation
+)
+""").bindparams(bindparam("context", type_=Text()), bindparam("relation", type_=Text()))
+
+
+def _placed(
+    connection: Connection, context: Context, tables: Tables, asked: Asked
+) -> Asked:
+    """Find a table by what is noted of it, if this process does not know its model. No
+    statement, if it does. Raises UnknownEntity."""
+    try:
+        if asked.model is not None:
+            tables.named(asked.model)
+        return asked
+    except UnknownEntity:
+        name = asked.model if can_be_held(asked.model) else ""
+        values = {"context": context.name, "relation": name}
+        if not connection.execute(NOTED, values).scalar():
+            raise
+        return replace(asked, model=_Table(name))
+
+
 def _criteria(tables: Tables, asked: Asked) -> list[ColumnElement[bool]]:
     """Say what is asked for, but for its time, and whose it is."""
     found: list[Any] = []
-    if asked.model is not None:
+    if isinstance(asked.model, _Table):
+        found.append(_C.relation == asked.model.relation)
+        if asked.id is not None:
+            found.append(is_text(_C.key, str(asked.id)))
+    elif asked.model is not None:
         model = tables.named(asked.model)
         found.append(_C.relation == model.relation)
         if asked.id is not None:

@@ -15,7 +15,7 @@ from libres.context.registry import create_default_registry
 from libres.sync import Sync, audit
 from libres.sync.audit.tables import Tables
 from libres.sync.devices import Devices
-from libres.sync.errors import NotRegistrable, NotRevertible
+from libres.sync.errors import NotRegistrable, NotRevertible, UnknownEntity
 from libres.sync.registry import registry_of
 from tests.sync import models
 from tests.sync.models import Country, Customer
@@ -109,6 +109,22 @@ def test_host(trail, session):
     assert (entry.model, entry.relation) == ("shop.Invoice", "Invoices of: 2%")
     assert entry.after == {"id": 1, "total:sum": "5"}
     assert entry.tenant is None
+
+
+@pytest.mark.usefixtures("invoices")
+def test_elsewhere(trail, session, dsn):
+    """A process that does not know a model finds its changes by the table."""
+    session.add(Invoice(id=1, total="5"))
+    session.commit()
+    elsewhere = create_default_registry().register_context("test")
+    elsewhere.set_setting("dsn", dsn)
+    known, unknown = trail, audit.Audit(elsewhere)
+    (entry,) = unknown.history(Invoice.__tablename__, 1)
+    assert entry.after == known.history(Invoice, 1)[0].after
+    assert unknown.history(Invoice.__tablename__, 2) == []
+    with pytest.raises(UnknownEntity):
+        unknown.history("invoices")
+    elsewhere.get_service("session_provider").stop_service()
 
 
 @pytest.mark.usefixtures("invoices")
