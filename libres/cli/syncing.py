@@ -11,8 +11,8 @@ import click
 
 from libres.modules.errors import LibresError
 from libres.sync import Sync
-from libres.sync.errors import KeysMissing
-from libres.sync.keyring import VARIABLE, keyring_of
+from libres.sync.feed.anchoring import keys_or_none
+from libres.sync.keyring import VARIABLE
 
 if TYPE_CHECKING:
     from libres.context.core import Context
@@ -76,11 +76,7 @@ def models_option(name: str) -> Callable[[Command], Command]:
 def is_sync_on(context: Context) -> bool:
     """Tell whether devices can sign in: what that needs is installed, and keys are
     there."""
-    try:
-        keyring_of(context)
-    except KeysMissing:
-        return False
-    return find_spec("jwt") is not None
+    return keys_or_none(context) is not None and find_spec("jwt") is not None
 
 
 def register_models(

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
+def escaped(sql: str) -> str:
+    """Write SQL of others for text(), so that no colon in it begins a parameter."""
+    return sql.replace(":", "\\:")
+
+
 class PassedRows:
     """A table whose rows are given when a statement runs.
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, bindparam, insert, text
+from sqlalchemy import Text, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from libres.db.models.timestamp import TimestampMixin
 from libres.jobs import rooms
-from libres.sync.models import SyncLog
+from libres.sync.journal import LOG
 from libres.sync.transacting import apart
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ def note(context: Context, job: Job, outcome: Outcome) -> None:
                 connection.execute(LOG, _row(context, job, outcome))
     except (SQLAlchemyError, RuntimeError) as error:
         log.warning("What became of the job %s is not noted: %s", job.name, error)
-
-
-LOG: Final = insert(SyncLog.__table__)  # type: ignore[arg-type]
 
 
 def _row(context: Context, job: Job, outcome: Outcome) -> dict[str, Any]:

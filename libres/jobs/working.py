@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import DDL, Text, bindparam, text
 
@@ -13,6 +13,8 @@ from libres.db.queries import Queries
 from libres.jobs.dropping import kept_until
 from libres.jobs.reporting import daily_report
 from libres.jobs.values import Done, Failed, Skip
+from libres.occupancy import Occupancy
+from libres.sync.audit import Audit
 from libres.sync.errors import KeysMissing
 from libres.sync.feed import partitions
 from libres.sync.models import MODELS
@@ -52,7 +54,7 @@ def make_partitions(context: Context) -> Done:
 def anchor(context: Context) -> Done:
     """Sign the chain. Skips without keys."""
     try:
-        position = _audit(context).anchor()
+        position = Audit(context).anchor()
     except KeysMissing as error:
         raise Skip(str(error)) from error
     return Done(1, f"Signed up to change {position:,}.")
@@ -60,15 +62,11 @@ def anchor(context: Context) -> Done:
 
 def verify(context: Context) -> Done:
     """Look whether what was noted is as it was. Raises Failed."""
-    verdict = _audit(context).verify()
+    verdict = Audit(context).verify()
     if not verdict.is_good:
         message = f"Change {verdict.bad:,}: " if verdict.bad is not None else ""
         raise Failed(message + verdict.problem)
     return Done(verdict.checked, f"Verified up to change {verdict.last:,}.")
-
-
-def _audit(context: Context) -> Any:
-    return import_module("libres.sync.audit").Audit(context)
 
 
 # What is not kept ---------------------------------------------------------------------
@@ -91,7 +89,7 @@ def drop_audit(context: Context) -> Done:
     if not is_audited:
         why = "Nothing is kept for the audit: 'libres.sync.audit.setup'."
         raise Skip(why)
-    return Done(_audit(context).drop_old(kept_until(context, "audit_kept")))
+    return Done(Audit(context).drop_old(kept_until(context, "audit_kept")))
 
 
 AUDITED: Final = text("""\
@@ -144,7 +142,7 @@ def drop_keys(context: Context) -> Done:
 
 def release_no_shows(context: Context) -> Done:
     """Give back what was reserved by those who do not come."""
-    occupancy = import_module("libres.occupancy").Occupancy(context)
+    occupancy = Occupancy(context)
     found = context.transaction(lambda: occupancy.find_no_shows(release=True))
     released = sum(each.action == "released" for each in found)
     return Done(released, f"{len(found):,} did not come, or nobody knows.")

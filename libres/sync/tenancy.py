@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, false, text, true, types
 
-from libres.sync.capture.triggers import DIALECT
+from libres.db.passing import escaped
+from libres.sync.capture.triggers import DIALECT, literal
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement
@@ -34,8 +35,7 @@ def owned_by(
 def _told(model: SyncModel, reference: str, context: str) -> Any:
     assert model.tenant_sql is not None  # noqa: S101 - as registering has seen
     row = DIALECT.identifier_preparer.format_table(model.table)
-    quoted = "'" + context.replace("'", "''") + "'"
-    sql = model.tenant_sql.format(row=row, context=quoted).replace(":", "\\:")
+    sql = escaped(model.tenant_sql.format(row=row, context=literal(context)))
     owner = bindparam("sync_reference", reference, type_=Text())
     return text(f"coalesce(({sql}), '') = :sync_reference").bindparams(owner)
 

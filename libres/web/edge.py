@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LARGEST_ID: Final = 2**63 - 1
+
 SOMEBODY: Final = ""
 """The name of those who do not say who they are."""
 
@@ -191,6 +193,13 @@ def cursor_of(*values: object) -> str:
     """Say where a page ended, in a word that callers cannot read anything into."""
     plain = json.dumps(values, default=_plain, separators=(",", ":"))
     return urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def id_value(value: Any) -> int:
+    """Read the id of a row from a cursor. Raises ValueError."""
+    if type(value) is not int or not 0 <= value <= LARGEST_ID:
+        raise ValueError(value)
+    return value
 
 
 def cursor_values(cursor: str, *kinds: Callable[[Any], Any]) -> list[Any]:

@@ -109,3 +109,24 @@ def mary(member_of):
 def bob(member_of):
     """Analyses for City University."""
     return member_of("bob_analyst")
+
+
+# Rights -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rights(sync):
+    """The rights of the context."""
+    return sync.permissions
+
+
+@pytest.fixture
+def shop(sync):
+    """An organisation without any rights."""
+    return sync.organizations.add("Shop", "shop")
+
+
+@pytest.fixture
+def clerk(sync):
+    """A role without any rights."""
+    return sync.roles.add("clerk", "Clerk")

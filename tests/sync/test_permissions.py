@@ -17,24 +17,6 @@ from tests.fixtures.statements import counted
 CUSTOMER, NOTE, REPORT = "myapp.Customer", "myapp.Note", "myapp.Report"
 
 
-@pytest.fixture
-def rights(sync):
-    """The rights of the context."""
-    return sync.permissions
-
-
-@pytest.fixture
-def shop(sync):
-    """An organisation without any rights."""
-    return sync.organizations.add("Shop", "shop")
-
-
-@pytest.fixture
-def clerk(sync):
-    """A role without any rights."""
-    return sync.roles.add("clerk", "Clerk")
-
-
 def flags(**given):
     """Flags as a document has them."""
     return {f"can_{name}": value for name, value in given.items()}

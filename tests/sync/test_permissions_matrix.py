@@ -15,24 +15,6 @@ from tests.fixtures.statements import counted
 CUSTOMER, NOTE, REPORT = "myapp.Customer", "myapp.Note", "myapp.Report"
 
 
-@pytest.fixture
-def rights(sync):
-    """The rights of the context."""
-    return sync.permissions
-
-
-@pytest.fixture
-def shop(sync):
-    """An organisation without any rights."""
-    return sync.organizations.add("Shop", "shop")
-
-
-@pytest.fixture
-def clerk(sync):
-    """A role without any rights."""
-    return sync.roles.add("clerk", "Clerk")
-
-
 def test_matrix(rights, shop, clerk):
     """It has all roles and models, and what nothing was said of is version 0."""
     rights.grant(shop, clerk, REPORT, "pull")

@@ -11,6 +11,7 @@ import pytest
 
 from libres.context.registry import create_default_registry
 from libres.sync.errors import KeysMissing
+from libres.sync.feed import anchoring
 from libres.sync.keyring import configure
 from libres.web import create_app, pulse
 from libres.web.api.sync import figures, space, vital
@@ -229,7 +230,7 @@ def test_without_secrets(house, john, clock, monkeypatch):
     def missing(_context):
         raise KeysMissing
 
-    monkeypatch.setattr(vital, "keyring_of", missing)
+    monkeypatch.setattr(anchoring, "keyring_of", missing)
     with house.context.read_only() as session:
         found = vital.examined(session, house.context)["checks"]["audit"]
     assert found["status"] == "healthy"

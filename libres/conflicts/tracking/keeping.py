@@ -16,6 +16,7 @@ from libres.conflicts.models import ConflictTracking
 from libres.conflicts.refusing import refusal_of, translated
 from libres.conflicts.tracking.derivation import COLUMNS
 from libres.db.models.timestamp import TimestampMixin
+from libres.db.passing import escaped
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -120,11 +121,6 @@ def _broken(session: Session, kept: Any) -> list[str]:
 # Statements ---------------------------------------------------------------------------
 
 
-def _raw(sql: str) -> str:
-    """Keep colons of the host's SQL from being read as parameters."""
-    return sql.replace(":", "\\:")
-
-
 DROPPING = text("""\
 WITH dropped AS (
     DELETE FROM conflict_claims WHERE context = :context AND source = :source
@@ -145,7 +141,7 @@ def _inserting(derivation: str, condition: str = "true") -> TextClause:
     return text(f"""\
 WITH written AS (
     INSERT INTO conflict_claims (context, source, {NAMES})
-    SELECT :context, :source, {NAMES} FROM ({_raw(derivation)}) AS derived
+    SELECT :context, :source, {NAMES} FROM ({escaped(derivation)}) AS derived
     WHERE {condition}
     ORDER BY resource, lower(during) NULLS FIRST, source_id
     RETURNING 1
@@ -159,7 +155,7 @@ def _inserting_some(derivation: str) -> TextClause:
 
 def _comparing(derivation: str) -> TextClause:
     return text(f"""\
-WITH wanted AS (SELECT {NAMES} FROM ({_raw(derivation)}) AS derived),
+WITH wanted AS (SELECT {NAMES} FROM ({escaped(derivation)}) AS derived),
 found AS (
     SELECT {NAMES} FROM conflict_claims
     WHERE context = :context AND source = :source AND of_part IS NULL

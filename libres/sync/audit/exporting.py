@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from libres.domain.days import UTC
 from libres.sync.audit import anchors, reading, verifying
+from libres.sync.audit.offline import KIND, VERSION
 from libres.sync.audit.tables import Tables
 from libres.sync.feed import chain, numbering
 from libres.sync.models import SyncChange
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from libres.context.core import Context
-
-KIND: Final = "libres.sync.audit"
-VERSION: Final = 1
 
 PAGE: Final = 1000
 """So many rows are held at once."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Text, bindparam, text
 
+from libres.sync.feed import halving
 from libres.sync.models.columns import MOMENT
 from libres.sync.models.feed import LATE
 
@@ -34,6 +35,8 @@ class Range:
     """There are such."""
 
 
+STEP: Final = halving.STEP.format(kept="border, moment,", before="<= moment")
+
 LOCATE: Final = text(
     f"""\
 WITH RECURSIVE halved (border, moment, low, high) AS (
@@ -48,16 +51,7 @@ WITH RECURSIVE halved (border, moment, low, high) AS (
     ) AS asked (border, moment)
     WHERE feed.context = :context AND asked.moment IS NOT NULL
     UNION ALL
-    SELECT
-        border, moment,
-        CASE WHEN numbered <= moment THEN middle ELSE low END,
-        CASE WHEN numbered <= moment THEN high ELSE middle - 1 END
-    FROM halved
-    CROSS JOIN LATERAL (SELECT (low + high + 1) / 2 AS middle) AS halving
-    CROSS JOIN LATERAL (
-        SELECT numbered FROM sync_changes WHERE context = :context AND position = middle
-    ) AS change
-    WHERE low < high
+{STEP}
 )
 SELECT border, low, CASE WHEN border = 'upto' THEN (
     SELECT true FROM sync_changes
@@ -71,7 +65,6 @@ FROM halved WHERE low = high
     bindparam("since", type_=MOMENT),
     bindparam("until", type_=MOMENT),
 )
-"""The numbers have no gaps, and their times never go back: so halving finds one."""
 
 
 def locate(

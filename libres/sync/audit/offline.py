@@ -22,6 +22,8 @@ from libres.sync.feed.anchoring import Anchor, holds
 from libres.sync.keyring import Key, keys_of
 
 KIND: Final = "libres.sync.audit"
+VERSION: Final = 1
+"""What the first line of an export says that it is."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -83,7 +85,7 @@ class _Header:
 def _header(read: Iterator[str | bytes]) -> _Header:
     try:
         line = json.loads(next(read, ""))
-        is_ours = line["export"] == KIND and line["version"] == 1
+        is_ours = line["export"] == KIND and line["version"] == VERSION
         made = _Header(
             context=line["context"],
             first=int(line["first"]),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, false, literal_column, text, true
 from sqlalchemy.dialects.postgresql import JSONB
 
+from libres.db.passing import escaped
+from libres.sync.capture.triggers import literal
 from libres.sync.fields import InvalidValue
 
 if TYPE_CHECKING:
@@ -49,14 +51,7 @@ def is_noted(model: SyncModel, context: str) -> Any:
     """Say which rows of a table are noted in a context."""
     if model.noted is None:
         return true()
-    literal = "'" + context.replace("'", "''") + "'"
-    noted = model.noted.format(row=THIS, context=literal)
-    return text(escaped(noted))
-
-
-def escaped(sql: str) -> str:
-    """Write SQL for text(), so that no colon in it begins a parameter."""
-    return sql.replace(":", "\\:")
+    return text(escaped(model.noted.format(row=THIS, context=literal(context))))
 
 
 def without_secrets(model: SyncModel, image: Any) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from libres.db.passing import escaped
 from libres.sync import acting
 from libres.sync.audit import rows
 from libres.sync.audit.undoing import (
@@ -162,7 +163,7 @@ def _check_references(undone: Undone) -> None:
         is_one = f"EXISTS (SELECT FROM {relation} AS other WHERE {joined})"
         query = (
             table.select()
-            .with_only_columns(text(rows.escaped(is_one)))
+            .with_only_columns(text(escaped(is_one)))
             .where(rows.is_row(table, undone.model, undone.entry.key))
         )
         if undone.session.execute(query).scalar():
@@ -194,9 +195,9 @@ def _inserting(
     kinds = [each.type.compile(dialect=DIALECT) for each in filled]
     drawn = [f"CAST(:drawn_{n} AS {kind})" for n, kind in enumerate(kinds)]
     told = ", ".join([*(_told(undone.model, name) for name in written), *drawn])
-    table = rows.escaped(undone.table)
+    table = escaped(undone.table)
     statement = f"""\
-INSERT INTO {table} ({rows.escaped(into)}) OVERRIDING SYSTEM VALUE
+INSERT INTO {table} ({escaped(into)}) OVERRIDING SYSTEM VALUE
 SELECT {told} FROM jsonb_populate_record(NULL::{table}, CAST(:image AS jsonb))"""
     return text(statement).bindparams(
         bindparam("image", undone.before, type_=Text()),
@@ -212,7 +213,7 @@ def _told(model: SyncModel, name: str) -> str:
     so that tokens that have ended with the row do not live again."""
     counter = _counter(model)
     is_counter = counter is not None and counter.name == name
-    return rows.escaped(_quoted(name)) + (" + 1" if is_counter else "")
+    return escaped(_quoted(name)) + (" + 1" if is_counter else "")
 
 
 def _default(column: Column[Any]) -> Any:

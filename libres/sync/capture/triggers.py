@@ -107,7 +107,7 @@ class Capture:
         """
         row, image = "moved", self._kept("to_jsonb(moved)")
         return _noted(f"""\
-    SELECT {_literal(self.context)}, {_literal(self.model.relation)}, {self._key(row)},
+    SELECT {literal(self.context)}, {literal(self.model.relation)}, {self._key(row)},
         'update', {image}, {image}, CAST(:tenant AS text), CAST(:before AS text)
     FROM {self.table} AS {row} WHERE {condition.format(row=row)}""").rstrip(";")
 
@@ -143,7 +143,7 @@ class Capture:
         source = row if table is None else f"{table} AS {row}"
         where = "" if self.model.noted is None else f"\n    WHERE {self._noted(row)}"
         return f"""\
-    SELECT {_literal(self.context)}, {_literal(self.model.relation)}, {self._key(row)},
+    SELECT {literal(self.context)}, {literal(self.model.relation)}, {self._key(row)},
         '{operation}', {self._kept(before)}, {self._kept(after)},
         {self._tenant(row)}, NULL::text
     FROM {source}{where}"""
@@ -156,7 +156,7 @@ class Capture:
         was, is_ = self._tenant("gone"), self._tenant("fresh")
         ours = "" if self.model.noted is None else self._ours()
         return f"""\
-    SELECT {_literal(self.context)}, {_literal(self.model.relation)},
+    SELECT {literal(self.context)}, {literal(self.model.relation)},
         CASE WHEN fresh.{first} IS NULL THEN {self._key("gone")}
             ELSE {self._key("fresh")} END,
         CASE WHEN fresh.{first} IS NULL THEN 'delete'
@@ -176,7 +176,7 @@ class Capture:
 
     def _noted(self, row: str) -> str:
         assert self.model.noted is not None  # noqa: S101 - as who calls it has seen
-        return self.model.noted.format(row=row, context=_literal(self.context))
+        return self.model.noted.format(row=row, context=literal(self.context))
 
     @cached_property
     def _columns(self) -> list[str]:
@@ -203,7 +203,7 @@ class Capture:
         if self.model.shared:
             return "NULL::text"
         if self.model.tenant_sql is not None:
-            context = _literal(self.context)
+            context = literal(self.context)
             told = self.model.tenant_sql.format(row=row, context=context)
             return f"coalesce(({told}), '')"
         assert self.model.tenant is not None  # noqa: S101 - as registering has seen
@@ -235,7 +235,7 @@ _PREPARER: Final = DIALECT.identifier_preparer
 def _without(image: str, names: frozenset[str]) -> str:
     if not names:
         return image
-    listed = ", ".join(_literal(each) for each in sorted(names))
+    listed = ", ".join(literal(each) for each in sorted(names))
     return f"({image} - ARRAY[{listed}])"
 
 
@@ -243,5 +243,6 @@ def _quoted(name: str) -> str:
     return str(_PREPARER.quote(name))
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
+    """Write a text as SQL does."""
     return "'" + value.replace("'", "''") + "'"

@@ -12,7 +12,7 @@ from sqlalchemy import DDL, BigInteger, LargeBinary, Text, bindparam, text
 from sqlalchemy.exc import OperationalError
 
 from libres.modules.errors import insist
-from libres.sync.feed import guarding, numbering, partitions
+from libres.sync.feed import guarding, halving, numbering, partitions
 from libres.sync.models.columns import MOMENT
 from libres.sync.transacting import apart
 
@@ -121,27 +121,20 @@ def drop(
     connection.execute(DELETE, {"until": until, **values})
 
 
-BORDERS: Final = text("""\
+BORDERS: Final = text(
+    """\
 WITH RECURSIVE halved (low, high) AS (
     SELECT dropped, position FROM sync_feeds WHERE context = :context
     UNION ALL
-    SELECT
-        CASE WHEN numbered < :until THEN middle ELSE low END,
-        CASE WHEN numbered < :until THEN high ELSE middle - 1 END
-    FROM halved
-    CROSS JOIN LATERAL (SELECT (low + high + 1) / 2 AS middle) AS halving
-    CROSS JOIN LATERAL (
-        SELECT numbered FROM sync_changes WHERE context = :context AND position = middle
-    ) AS change
-    WHERE low < high
+{step}
 )
 SELECT low AS last, kept, dropped, audited, coalesce(
     (SELECT digest FROM sync_changes WHERE context = :context AND position = low),
     dropped_digest
 ) AS digest
 FROM halved JOIN sync_feeds ON context = :context WHERE low = high
-""").bindparams(bindparam("context", type_=Text()), bindparam("until", type_=MOMENT))
-"""The numbers have no gaps, and their times never go back: so halving finds one."""
+""".format(step=halving.STEP.format(kept="", before="< :until"))
+).bindparams(bindparam("context", type_=Text()), bindparam("until", type_=MOMENT))
 
 KEEP: Final = text("""\
 UPDATE sync_feeds SET kept = :last WHERE context = :context AND kept < :last

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, select, text
 from sqlalchemy import union_all as union
 
 from libres.db.passing import fetch, passed_array
+from libres.sync.feed import halving
 from libres.sync.models import SyncChange
 from libres.sync.models.columns import MOMENT
 from libres.sync.transacting import apart
@@ -59,24 +60,16 @@ def head(session: Session, context: str, reference: str) -> Head:
     return Head._make(fetch(session, HEAD, values)[0])
 
 
-POSITION_AT: Final = text("""\
+POSITION_AT: Final = text(
+    """\
 WITH RECURSIVE halved (kept, low, high) AS (
     SELECT kept, kept, position FROM sync_feeds WHERE context = :context
     UNION ALL
-    SELECT
-        kept,
-        CASE WHEN numbered <= :moment THEN middle ELSE low END,
-        CASE WHEN numbered <= :moment THEN high ELSE middle - 1 END
-    FROM halved
-    CROSS JOIN LATERAL (SELECT (low + high + 1) / 2 AS middle) AS halving
-    CROSS JOIN LATERAL (
-        SELECT numbered FROM sync_changes WHERE context = :context AND position = middle
-    ) AS change
-    WHERE low < high
+{step}
 )
 SELECT low, low = kept AND kept > 0 AS is_lost FROM halved WHERE low = high
-""").bindparams(bindparam("context", type_=Text()), bindparam("moment", type_=MOMENT))
-"""The numbers have no gaps, and their times never go back: so halving finds one."""
+""".format(step=halving.STEP.format(kept="kept,", before="<= :moment"))
+).bindparams(bindparam("context", type_=Text()), bindparam("moment", type_=MOMENT))
 
 
 def position_at(context: Context, moment: datetime) -> int | None:

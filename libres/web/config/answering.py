@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import flash, redirect
+from flask import flash, redirect, request
 
 from libres.modules.errors import LibresError
 from libres.web.problems import status_of
@@ -31,3 +31,9 @@ def answered(
         return again(str(error)), status
     flash(done, "good")
     return redirect(to, 303)
+
+
+def typed(error: str | None) -> Mapping[str, str]:
+    """Return what was typed into a form for something new, to be shown once more; not
+    into one that was about something else."""
+    return request.form if error and "was" not in request.form else {}

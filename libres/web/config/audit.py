@@ -21,7 +21,7 @@ from libres.sync.audit.tables import Tables
 from libres.sync.errors import NotRevertible, UnknownEntity
 from libres.sync.models import SyncOrganization, SyncResource, SyncSetting, SyncUser
 from libres.web.config import differing, paging
-from libres.web.config.filtering import LARGEST, Filters
+from libres.web.config.filtering import LARGEST, Filters, asked_of
 from libres.web.config.paging import Page
 from libres.web.config.spreadsheet import csv_answer
 from libres.web.config.visiting import VISITOR, Visit, rule, visit
@@ -232,12 +232,10 @@ def _found(here: Visit, asked: dict[str, Any]) -> Page[Row]:
 
 def _entry(here: Visit, position: int) -> Entry:
     """Return a change that they may see. Raises NotFound."""
-    if not 0 < position < LARGEST:
-        raise NotFound
-    found = here.audit.history(tenants=here.tenants, before=position + 1, limit=1)
-    if not found or found[0].position != position:
-        raise NotFound
-    return found[0]
+    try:
+        return here.audit.entry(position, tenants=here.tenants)
+    except UnknownEntity as error:
+        raise NotFound from error
 
 
 def _mates(here: Visit, entry: Entry) -> list[Entry]:
@@ -293,9 +291,8 @@ def _key(filters: Filters, model: str | None) -> str | None:
 
 
 def _tenants(here: Visit, filters: Filters) -> list[str] | None:
-    known = {each.slug: each for each in here.organizations}
-    chosen = filters.choice("organization", known)
-    return here.tenants if chosen is None else [known[chosen].reference]
+    found = asked_of(here, filters)
+    return None if found is None else [each.reference for each in found]
 
 
 def _choices(here: Visit) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from libres.db.models.timestamp import TimestampMixin
 from libres.sync import progress
 from libres.sync.progress import MANY, Progress, Wanted
 from libres.web.config import listing
-from libres.web.config.filtering import Filters
+from libres.web.config.filtering import Filters, asked_of
 from libres.web.config.spreadsheet import csv_answer
 from libres.web.config.visiting import ADMIN, VISITOR, Visit, rule, visit
 from libres.web.errors import NotFound
@@ -95,13 +95,10 @@ def devices_csv() -> ResponseReturnValue:
 
 def _whose(here: Visit, filters: Filters) -> list[uuid.UUID] | None:
     """Return the organisations whose devices are asked for; None: all there are."""
-    known = {each.slug: each.id for each in here.organizations}
-    chosen = filters.choice("organization", known)
+    found = asked_of(here, filters)
     if filters.errors:
         return []
-    if chosen is not None:
-        return [known[chosen]]
-    return None if here.is_staff else list(known.values())
+    return None if found is None else [each.id for each in found]
 
 
 def _found(

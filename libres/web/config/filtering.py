@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import request
 from marshmallow import ValidationError
@@ -17,6 +17,10 @@ from marshmallow import ValidationError
 from libres.domain.days import UTC
 from libres.web.errors import InvalidRequest
 from libres.web.fields import FIRST, LAST, check_text
+
+if TYPE_CHECKING:
+    from libres.sync.values import Organization
+    from libres.web.config.visiting import Visit
 
 DAY: Final = timedelta(days=1)
 LONGEST: Final = 500
@@ -112,6 +116,16 @@ class Filters:
             return found
         self.errors[name] = A_TIME if found is None else A_YEAR
         return None
+
+
+def asked_of(here: Visit, filters: Filters) -> list[Organization] | None:
+    """Return the organisations that are asked for, of those that a visitor may see;
+    None: all there are, and what belongs to none."""
+    known = {each.slug: each for each in here.organizations}
+    chosen = filters.choice("organization", known)
+    if chosen is not None:
+        return [known[chosen]]
+    return None if here.is_staff else here.organizations
 
 
 def _read(value: str, *, ends: bool) -> datetime | None:

@@ -14,10 +14,11 @@ from libres.domain.days import UTC
 from libres.sync.errors import UnknownEntity
 from libres.sync.logbook import Logbook, Record, Sought
 from libres.web.config import paging
-from libres.web.config.filtering import LARGEST, Filters
+from libres.web.config.filtering import LARGEST, Filters, asked_of
 from libres.web.config.paging import Page
 from libres.web.config.spreadsheet import csv_answer
 from libres.web.config.visiting import VISITOR, Visit, rule, visit
+from libres.web.edge import id_value
 from libres.web.errors import NotFound
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def record(number: int) -> ResponseReturnValue:
     if number > LARGEST:
         raise NotFound
     try:
-        found = Logbook(here.context).one(number, _own(here))
+        found = Logbook(here.context).one(number, here.ids)
     except UnknownEntity as error:
         raise NotFound from error
     row = _row(found, _names(here))
@@ -128,7 +129,7 @@ def record(number: int) -> ResponseReturnValue:
 
 
 def _found(here: Visit, book: Logbook, sought: Sought) -> Page[Row]:
-    begins = paging.begins(_moment, _number)
+    begins = paging.begins(_moment, id_value)
     before = None if begins is None else (begins[0], begins[1])
     records = book.latest(sought, before, paging.SIZE + 1)
     names = _names(here)
@@ -140,33 +141,20 @@ def _sought(here: Visit, filters: Filters) -> Sought:
     """Return what is asked for; what is wrong is noted in the filters."""
     since, until = filters.span()
     status = filters.choice("status", [each for each, _ in STATUSES])
-    slugs = {each.slug: each.id for each in here.organizations}
-    chosen = filters.choice("organization", slugs)
+    whose = asked_of(here, filters)
     return Sought(
         user=filters.text("user"),
         operation=filters.choice("operation", [each for each, _ in OPERATIONS]),
         statuses=None if status is None else SAME.get(status, (status,)),
         since=since,
         until=until,
-        organizations=_own(here) if chosen is None else [slugs[chosen]],
+        organizations=None if whose is None else [each.id for each in whose],
     )
-
-
-def _own(here: Visit) -> list[UUID] | None:
-    """Return of which organisations they may see the log; None: all of it."""
-    return None if here.is_staff else [each.id for each in here.organizations]
 
 
 def _moment(value: Any) -> datetime:
     """Read the moment of a cursor. Raises ValueError, TypeError."""
     return datetime.fromisoformat(value).astimezone(UTC)
-
-
-def _number(value: Any) -> int:
-    """Read the id of a cursor. Raises ValueError."""
-    if type(value) is not int or not 0 <= value <= LARGEST:
-        raise ValueError(value)
-    return value
 
 
 # What is shown of it ------------------------------------------------------------------

@@ -12,7 +12,7 @@ from libres.sync.errors import ChangedMeanwhile, UnknownEntity
 from libres.sync.users import Users, users_of
 from libres.sync.values import User
 from libres.web.config import listing
-from libres.web.config.answering import answered
+from libres.web.config.answering import answered, typed
 from libres.web.config.visiting import ADMIN, VISITOR, Visit, rule, visit
 from libres.web.errors import InvalidRequest
 
@@ -105,7 +105,7 @@ def _alone(
 
 def _add(here: Visit, organization: Organization) -> None:
     user = _user_named(here, request.form.get("username", "").strip())
-    role = _role(here, organization, request.form.get("role"))
+    role = role_of(here, organization, request.form.get("role"))
     here.sync.memberships.add(user, organization, role)
 
 
@@ -119,7 +119,7 @@ def _change(here: Visit, organization: Organization) -> None:
         raise ChangedMeanwhile(
             kind="membership", name=user.id, version=now.version, value=now.active
         )
-    role = _role(here, organization, form.get("role"))
+    role = role_of(here, organization, form.get("role"))
     if role.id != now.role.id:
         memberships.set_role(user, organization, role)
     active = form.get("active") == "1"
@@ -134,7 +134,7 @@ def _add_role(here: Visit, organization: Organization) -> None:
 
 
 def _change_role(here: Visit, organization: Organization) -> None:
-    role = _role(here, organization, request.form.get("role"))
+    role = role_of(here, organization, request.form.get("role"))
     if role.organization != organization.id:
         raise UnknownEntity(NO_SUCH_ROLE, kind="role", name=role.code)
     change_as_shown(here, role)
@@ -157,7 +157,8 @@ def level(told: str | None) -> Any:
     return LEVELS[told]
 
 
-def _role(here: Visit, organization: Organization, id_: str | None) -> Role:
+def role_of(here: Visit, organization: Organization | None, id_: str | None) -> Role:
+    """Return the role of an id: that an organisation has; None: that all have."""
     for role in here.sync.roles.all(organization):
         if str(role.id) == id_:
             return role
@@ -200,7 +201,7 @@ def _shown(slug: str, error: str | None = None) -> str:
         may_change=here.may_change(slug),
         levels=WORDS,
         error=error,
-        typed=request.form if error and "was" not in request.form else {},
+        typed=typed(error),
     )
 
 

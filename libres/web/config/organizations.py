@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from libres.sync.errors import ChangedMeanwhile
 from libres.web.config import listing
-from libres.web.config.answering import answered
+from libres.web.config.answering import answered, typed
 from libres.web.config.visiting import STAFF, VISITOR, Visit, rule, visit
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _shown(error: str | None = None) -> str:
         part=shown,
         numbers=numbers,
         error=error,
-        typed=request.form if error and "was" not in request.form else {},
+        typed=typed(error),
     )
 
 

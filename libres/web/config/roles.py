@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template, request, url_for
 
-from libres.sync.errors import UnknownEntity
-from libres.web.config.answering import answered
-from libres.web.config.members import NO_SUCH_ROLE, WORDS, change_as_shown, level
+from libres.web.config.answering import answered, typed
+from libres.web.config.members import WORDS, change_as_shown, level, role_of
 from libres.web.config.visiting import STAFF, Visit, rule, visit
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ def change() -> ResponseReturnValue:
 
 
 def _change(here: Visit) -> None:
-    for role in here.sync.roles.all():
-        if str(role.id) == request.form.get("role"):
-            return change_as_shown(here, role)
-    raise UnknownEntity(NO_SUCH_ROLE, kind="role", name="")
+    change_as_shown(here, role_of(here, None, request.form.get("role")))
 
 
 def _shown(error: str | None = None) -> str:
@@ -66,5 +62,5 @@ def _shown(error: str | None = None) -> str:
         roles=found,
         levels=WORDS,
         error=error,
-        typed=request.form if error and "was" not in request.form else {},
+        typed=typed(error),
     )

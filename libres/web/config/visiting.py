@@ -24,6 +24,8 @@ from libres.web.edge import Edge, edge
 from libres.web.errors import NotAllowed, NotFound, NotIdentified, NotSetUp
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from flask.typing import ResponseReturnValue
 
     from libres.context.core import Context
@@ -139,6 +141,11 @@ class Visit:
         if self.is_staff:
             return None
         return [each.reference for each in self.organizations]
+
+    @property
+    def ids(self) -> list[UUID] | None:
+        """The ids of these; None, as for `tenants`."""
+        return None if self.is_staff else [each.id for each in self.organizations]
 
     def organization(self, slug: str) -> Organization:
         """Return an organisation that they may see. Raises NotFound for all others."""

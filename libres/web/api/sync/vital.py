@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Text, bindparam, text
 
 from libres.db.models.timestamp import TimestampMixin
-from libres.sync.errors import KeysMissing
-from libres.sync.keyring import keyring_of
+from libres.sync.feed.anchoring import keys_or_none
 from libres.sync.models.columns import MOMENT
 from libres.web.api.sync import figures, space
 
@@ -141,7 +140,9 @@ def _audit(session: Session, context: Context) -> dict[str, Any] | None:
     is_chained = row.is_chained or not row.position
     return {
         "status": judged_audit(
-            waits if _can_sign(context) else None, is_chained=is_chained
+            # Without a secret nobody expects signatures.
+            None if keys_or_none(context) is None else waits,
+            is_chained=is_chained,
         ),
         "position": row.position,
         "chained": is_chained,
@@ -149,15 +150,6 @@ def _audit(session: Session, context: Context) -> dict[str, Any] | None:
         "signed": row.signed,
         "unsigned_seconds": None if waits is None else max(0.0, waits),
     }
-
-
-def _can_sign(context: Context) -> bool:
-    """Tell whether there is a secret: without one nobody expects signatures."""
-    try:
-        keyring_of(context)
-    except KeysMissing:
-        return False
-    return True
 
 
 def judged_audit(waits: float | None, *, is_chained: bool) -> str:

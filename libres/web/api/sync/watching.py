@@ -11,7 +11,7 @@ from libres.sync.errors import MalformedRequest, NotPermitted
 from libres.web.api.sync import asking, figures, schemas, vital
 from libres.web.api.sync.blueprint import api
 from libres.web.api.sync.documenting import at, documented
-from libres.web.edge import answer, cursor_of, cursor_values, edge
+from libres.web.edge import answer, cursor_of, cursor_values, edge, id_value
 from libres.web.errors import InvalidRequest
 from libres.web.fields import moment_of
 from libres.web.pulse import Asker, asked
@@ -28,8 +28,6 @@ DOCTORS: Final = "libres_sync_doctors"
 """Where an application keeps who looks after the contexts that it shows."""
 
 STAFF_ONLY: Final = "Only staff may see how fast it is."
-
-LARGEST_ID: Final = 2**63 - 1
 
 NOT_A_CURSOR: Final = "Not a cursor: pass 'next' of the page before, as it is."
 
@@ -52,16 +50,10 @@ def _before(cursor: str | None) -> tuple[datetime, int] | None:
     if cursor is None:
         return None
     try:
-        at, number = cursor_values(cursor, moment_of, _number)
+        at, number = cursor_values(cursor, moment_of, id_value)
     except InvalidRequest as error:
         raise MalformedRequest(NOT_A_CURSOR) from error
     return at, number
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= LARGEST_ID:
-        raise ValueError(value)
-    return value
 
 
 def _page(found: Sequence[Any], limit: int) -> dict[str, object]:
